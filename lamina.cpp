@@ -1,0 +1,7 @@
+#include <lamina/lamina.hpp>
+
+namespace lamina {
+
+const char* version() noexcept { return LAMINA_VERSION; }
+
+}  // namespace lamina
