@@ -1,0 +1,243 @@
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <fstream>
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace lamina {
+namespace {
+
+using Call = void (*)(void*, std::int64_t);
+
+constexpr int kMaxThreads = 256;
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+inline void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+thread_local bool inside_a_tile = false;
+
+// One word tells everything: how many workers are inside the current job, whether it accepts more, and
+// which job it is. A worker enters by a compare-and-swap that fails when the job has closed meanwhile.
+constexpr std::uint32_t kCount = 0x1ff, kOpen = 0x200, kEpoch = 0x400;
+
+class Pool {
+ public:
+  explicit Pool(int size)
+      : size_(size), shares_(std::make_unique<Share[]>(static_cast<std::size_t>(size))) {
+    for (int self = 1; self < size_; ++self) workers_.emplace_back([this, self] { work(self); });
+    bind_workers();
+  }
+  ~Pool() {
+    stop_.store(true);
+    gate_.fetch_add(kEpoch);
+    gate_.notify_all();
+    for (auto& worker : workers_) worker.join();
+  }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int size() const noexcept { return size_; }
+
+  void run(std::int64_t tiles, Call call, void* object) {
+    call_ = call;
+    object_ = object;
+    failed_.store(false, std::memory_order_relaxed);
+    for (int i = 0; i < size_; ++i) {
+      shares_[i].next.store(tiles * i / size_, std::memory_order_relaxed);
+      shares_[i].end = tiles * (i + 1) / size_;
+    }
+    gate_.fetch_add(kEpoch | kOpen);  // the job was closed: the sum opens it under a new number
+    if (parked_.load() > 0) gate_.notify_all();
+    drain(0);
+    wait_until_empty();
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  // Every participant starts in its own contiguous share (the same tiles meet the same caches in
+  // successive jobs) and then takes from the others.
+  struct alignas(128) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
+
+  void drain(int self) {
+    inside_a_tile = true;
+    for (int offset = 0; offset < size_; ++offset) {
+      Share& share = shares_[(self + offset) % size_];
+      for (;;) {
+        const std::int64_t tile = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (tile >= share.end) break;
+        if (!failed_.load(std::memory_order_relaxed)) run_one(tile);
+      }
+    }
+    inside_a_tile = false;
+  }
+
+  void run_one(std::int64_t tile) {
+    try {
+      call_(object_, tile);
+    } catch (...) {
+      std::lock_guard lock(error_mutex_);
+      if (!error_ || tile < error_tile_) {
+        error_ = std::current_exception();
+        error_tile_ = tile;
+      }
+      failed_.store(true, std::memory_order_relaxed);
+    }
+  }
+
+  void wait_until_empty() {
+    std::uint32_t gate = gate_.fetch_and(~kOpen) & ~kOpen;
+    for (int spins = 0; gate & kCount; gate = gate_.load(std::memory_order_acquire)) {
+      if (++spins < 20000) {
+        pause_briefly();
+      } else {
+        std::this_thread::yield();  // a worker inside has lost its core
+      }
+    }
+  }
+
+  void work(int self) {
+    std::uint32_t served = 0;
+    for (;;) {
+      std::uint32_t gate = wait_for_a_job(served);
+      if (stop_.load()) return;
+      if (!gate_.compare_exchange_strong(gate, gate + 1, std::memory_order_acq_rel)) continue;
+      served = gate / kEpoch;
+      drain(self);
+      gate_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  std::uint32_t wait_for_a_job(std::uint32_t served) {
+    using Clock = std::chrono::steady_clock;
+    const auto idle = [&](std::uint32_t gate) {
+      return (!(gate & kOpen) || gate / kEpoch == served) && !stop_.load(std::memory_order_relaxed);
+    };
+    std::uint32_t gate = gate_.load(std::memory_order_acquire);
+    auto until = Clock::now() + kSpin;
+    for (unsigned spins = 1; idle(gate); gate = gate_.load(std::memory_order_acquire)) {
+      if (spins++ % 64 != 0 || Clock::now() < until) {
+        pause_briefly();
+        continue;
+      }
+      parked_.fetch_add(1);
+      gate = gate_.load();
+      if (idle(gate)) gate_.wait(gate);
+      parked_.fetch_sub(1);
+      until = Clock::now() + kSpin;
+    }
+    return gate;
+  }
+
+  // Unbound, the kernel often wakes a parked worker on the caller's own core. The caller stays free.
+  void bind_workers() {
+    cpu_set_t allowed, one;
+    if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
+    if (CPU_COUNT(&allowed) < size_) return;
+    int cpu = -1;
+    for (int self = 0; self < size_; ++self) {
+      do {
+        ++cpu;
+      } while (!CPU_ISSET(cpu, &allowed));
+      if (self == 0) continue;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      pthread_setaffinity_np(workers_[static_cast<std::size_t>(self - 1)].native_handle(),
+                             sizeof one, &one);
+    }
+  }
+
+  alignas(128) std::atomic<std::uint32_t> gate_{0};
+  alignas(128) std::atomic<int> parked_{0};
+  std::atomic<bool> stop_{false}, failed_{false};
+  Call call_ = nullptr;
+  void* object_ = nullptr;
+  const int size_;
+  std::unique_ptr<Share[]> shares_;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+  std::int64_t error_tile_ = 0;
+  std::vector<std::thread> workers_;
+};
+
+// The quota of the control group in CPUs, rounded up, or a large number where there is none.
+int quota_of_the_control_group() {
+  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (v2 >> quota >> period && quota != "max" && period > 0) {
+    return static_cast<int>(std::ceil(std::strtod(quota.c_str(), nullptr) / period));
+  }
+  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  double microseconds = 0;
+  if (v1_quota >> microseconds && v1_period >> period && microseconds > 0 && period > 0) {
+    return static_cast<int>(std::ceil(microseconds / period));
+  }
+  return kMaxThreads;
+}
+
+int default_threads() {
+  cpu_set_t allowed;
+  const int cpus = sched_getaffinity(0, sizeof allowed, &allowed) == 0
+                       ? CPU_COUNT(&allowed)
+                       : static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(std::min(cpus, quota_of_the_control_group()), 1, kMaxThreads);
+}
+
+struct Pools {
+  std::mutex busy;  // held while a job runs and while the pool is replaced
+  std::atomic<int> size{default_threads()};
+  std::unique_ptr<Pool> pool;  // made by the first job that needs it
+};
+
+Pools& pools() {
+  static Pools pools;
+  return pools;
+}
+
+}  // namespace
+
+int threads() { return pools().size.load(std::memory_order_relaxed); }
+
+void set_threads(int count) {
+  if (count < 1 || count > kMaxThreads) {
+    throw ArgumentError("set_threads", "the number of threads must lie in [1, 256]; got " +
+                                           std::to_string(count));
+  }
+  Pools& all = pools();
+  std::lock_guard lock(all.busy);
+  if (all.pool && all.pool->size() != count) all.pool.reset();
+  all.size.store(count, std::memory_order_relaxed);
+}
+
+void detail::run_tiles(std::int64_t tiles, Call call, void* object) {
+  Pools& all = pools();
+  std::unique_lock lock(all.busy, std::defer_lock);
+  if (tiles <= 1 || inside_a_tile || threads() == 1 || !lock.try_lock()) {
+    for (std::int64_t tile = 0; tile < tiles; ++tile) call(object, tile);
+    return;
+  }
+  if (!all.pool) all.pool = std::make_unique<Pool>(threads());
+  all.pool->run(tiles, call, object);
+}
+
+}  // namespace lamina
