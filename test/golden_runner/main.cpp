@@ -1,0 +1,62 @@
+// golden_test: compares lamina with every golden vector under LAMINA_GOLDEN_DIR (by default those
+// of the source tree). Arguments: parts of "folder/file.json:case"; only cases that contain one are
+// run. Ends with "golden: N compared, N failed, N skipped"; exit status 1 on any failure.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "golden_runner/runners.hpp"
+
+namespace lamina::test {
+namespace {
+
+struct Runner {
+  const char* files;  // folder/file.json; folder/* serves every file without a row above it
+  void (*run)(const std::filesystem::path&, GoldenReport&);
+};
+
+// A file that no row serves is a failure.
+const std::vector<Runner> kRunners = {};
+
+void run_file(const std::string& folder, const std::filesystem::path& path, GoldenReport& report) {
+  const std::string name = folder + "/" + path.filename().string();
+  report.begin_file(name);
+  for (const Runner& runner : kRunners) {
+    if (runner.files != name && runner.files != folder + "/*") continue;
+    try {
+      return runner.run(path, report);
+    } catch (const std::exception& error) {
+      return report.fail(name, error.what());
+    }
+  }
+  if (!report.filtered()) report.fail(name, "not implemented in the runner");
+}
+
+void run_folder(const std::filesystem::path& root, const std::string& folder,
+                GoldenReport& report) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(root / folder, error)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  if (files.empty()) return report.fail((root / folder).string(), "no golden vectors here");
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) run_file(folder, file, report);
+}
+
+}  // namespace
+}  // namespace lamina::test
+
+int main(int argc, char** argv) {
+  using namespace lamina::test;
+  const char* environment = std::getenv("LAMINA_GOLDEN_DIR");
+  const std::filesystem::path root =
+      environment && *environment ? environment : LAMINA_SOURCE_DIR "/test/golden";
+  GoldenReport report(std::vector<std::string>(argv + 1, argv + argc));
+  for (const char* folder : {"batch_normalization", "batch_normalization_torch", "nn"}) {
+    run_folder(root, folder, report);
+  }
+  if (report.compared() == 0) report.fail(root.string(), "nothing was compared");
+  std::printf("%s\n", report.summary().c_str());
+  return report.failed() == 0 ? 0 : 1;
+}
