@@ -2,7 +2,7 @@
 # Builds and runs the tests; the last line is "N passed, N failed".
 #   --suite default|slow|all       which tests (default: default)
 #   --sanitize address|thread      with ASan and UBSan, or with TSan, in build-address or build-thread
-#   --filter NAME[/CASES]          only tests of this name, and in them only these Boost.Test cases
+#   --filter NAME[/CASES]          only tests with this in their name, and in them these Boost.Test cases
 #   --werror                       compiler warnings are errors
 # CXX chooses the compiler; one of another name builds in a folder of its own.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -58,7 +58,10 @@ ninja -C "$folder"
 
 name=${filter%%/*}
 if [ -n "$name" ]; then
-  run+=("$name")
+  mapfile -t names < <(meson introspect "$folder" --tests | python3 -c '
+import json, sys
+print(*[test["name"] for test in json.load(sys.stdin) if sys.argv[1] in test["name"]], sep="\n")' "$name")
+  run+=("${names[@]}")
   [ "$name" = "$filter" ] || run+=(--test-args "--run_test=${filter#*/}")
 fi
 log=$folder/meson-logs/testlog.json
