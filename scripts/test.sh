@@ -53,14 +53,26 @@ esac
 
 install_packages
 configure "$folder" "${options[@]}"
-meson configure "$folder" -Dwerror=$werror
-ninja -C "$folder"
+if ! grep -q "\"name\": \"werror\", \"value\": $werror," "$folder/meson-info/intro-buildoptions.json"; then
+  meson configure "$folder" -Dwerror=$werror
+fi
+if ! ninja -C "$folder"; then
+  say "the build failed"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
 
 name=${filter%%/*}
 if [ -n "$name" ]; then
   mapfile -t names < <(meson introspect "$folder" --tests | python3 -c '
 import json, sys
-print(*[test["name"] for test in json.load(sys.stdin) if sys.argv[1] in test["name"]], sep="\n")' "$name")
+for test in json.load(sys.stdin):
+    if sys.argv[1] in test["name"]: print(test["name"])' "$name")
+  if [ ${#names[@]} = 0 ]; then
+    say "no test has '$name' in its name"
+    echo "0 passed, 0 failed"
+    exit 1
+  fi
   run+=("${names[@]}")
   [ "$name" = "$filter" ] || run+=(--test-args "--run_test=${filter#*/}")
 fi
