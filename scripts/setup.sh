@@ -26,10 +26,17 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else return 1; fi
 }
 
-apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
-    </dev/null >&2
+# apt-get without its pages of progress, unless it fails.
+quiet_apt() {
+  local log status=0
+  log=$(mktemp)
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" </dev/null >"$log" 2>&1 || status=$?
+  [ "$status" = 0 ] || cat "$log" >&2
+  rm -f "$log"
+  return "$status"
 }
+
+apt_install() { quiet_apt install -y --no-install-recommends "$@"; }
 
 tools_present() {
   local tool
@@ -54,12 +61,13 @@ install_packages() {
   optional=$(missing_packages optional)
   # Optional packages alone are no reason to ask for a password or for the network.
   [ -n "$required" ] || return 0
+  # Asks for the password, where there is one to ask, before the output goes into a file.
   if ! as_root true; then
     go_on_or_stop "Not root and no sudo: cannot install $(tr '\n' ' ' <<<"$required")"
     return 0
   fi
-  say "installing:" $required $optional
-  as_root apt-get update -qq >&2 || say "apt-get update failed; trying with what it knows"
+  say "installing (this may take minutes):" $required $optional
+  quiet_apt update || say "apt-get update failed; trying with what it knows"
   apt_install $required || go_on_or_stop "apt-get could not install everything."
   local package
   for package in $optional; do apt_install "$package" || say "went on without $package"; done

@@ -63,7 +63,7 @@ class Installed(unittest.TestCase):
     @unittest.skipUnless(shutil.which("cmake"), "cmake is not installed")
     def test_cmake(self):
         build = self.folder / "with_cmake"
-        run("cmake", "-S", consumer, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+        run("cmake", "-G", "Ninja", "-S", consumer, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
             f"-DCMAKE_CXX_COMPILER={shutil.which(compiler[0])}")
         run("cmake", "--build", build)
         self.assertEqual(EXPECTED, self.program_says(build / "consumer"))
