@@ -1,0 +1,232 @@
+#include <cblas.h>
+
+#include <algorithm>
+#include <array>
+#include <lamina/autograd/kernels/gemm.hpp>
+#include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+#include <limits>
+#include <string>
+
+namespace lamina::kernels {
+
+namespace {
+
+// Below this many multiply-adds a plain loop is faster than the call of a library.
+constexpr std::int64_t kTinyProduct = 1024;
+// A tile below this many multiply-adds (some 20 us) is not worth a second thread.
+constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
+constexpr std::int64_t kMaximalTiles = 8;
+constexpr std::int64_t kInnerBlock = 4096;
+
+void use_one_blas_thread() {
+  static const bool done = [] {
+    openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+blasint checked(std::int64_t extent) {
+  if (extent > std::numeric_limits<std::int32_t>::max()) {
+    throw ArgumentError("gemm", "extents must fit in 31 bits; got " + std::to_string(extent));
+  }
+  return static_cast<blasint>(extent);
+}
+
+void call_blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k,
+               const float* a, blasint lda, const float* b, blasint ldb, float beta, float* c,
+               blasint ldc) {
+  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+}
+
+void call_blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k,
+               const double* a, blasint lda, const double* b, blasint ldb, double beta, double* c,
+               blasint ldc) {
+  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
+}
+
+template <Scalar T>
+void clear(std::int64_t rows, std::int64_t columns, T* c, std::int64_t c_stride) {
+  for (std::int64_t i = 0; i < rows; ++i) std::fill_n(c + i * c_stride, columns, T{0});
+}
+
+template <Scalar T>
+void tiny_product(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
+                  MatrixView<T> b, T* c, std::int64_t c_stride) {
+  const std::int64_t a_row = a.transposed ? 1 : a.stride;
+  const std::int64_t a_column = a.transposed ? a.stride : 1;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    T* out = c + i * c_stride;
+    const T* left = a.data + i * a_row;
+    if (b.transposed) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        const T* right = b.data + j * b.stride;
+        T sum{0};
+        for (std::int64_t p = 0; p < inner; ++p) sum += left[p * a_column] * right[p];
+        out[j] += sum;
+      }
+    } else {
+      for (std::int64_t p = 0; p < inner; ++p) {
+        const T factor = left[p * a_column];
+        const T* right = b.data + p * b.stride;
+        for (std::int64_t j = 0; j < columns; ++j) out[j] += factor * right[j];
+      }
+    }
+  }
+}
+
+template <Scalar T>
+MatrixView<T> from_row(MatrixView<T> a, std::int64_t row) {
+  a.data += row * (a.transposed ? 1 : a.stride);
+  return a;
+}
+
+template <Scalar T>
+MatrixView<T> from_column(MatrixView<T> a, std::int64_t column) {
+  a.data += column * (a.transposed ? a.stride : 1);
+  return a;
+}
+
+struct Tiling {
+  std::int64_t tile_rows;
+  std::int64_t tile_columns;
+  std::int64_t row_tiles;
+  std::int64_t column_tiles;
+
+  std::int64_t tiles() const { return row_tiles * column_tiles; }
+};
+
+std::int64_t half_of(std::int64_t extent) { return ((extent + 1) / 2 + 31) / 32 * 32; }
+
+// Halves the longer side until there are enough tiles, or they would be too small.
+Tiling tiling(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
+  Tiling t{rows, columns, 1, 1};
+  while (t.tiles() < kMaximalTiles) {
+    std::int64_t& side = t.tile_rows > t.tile_columns ? t.tile_rows : t.tile_columns;
+    const std::int64_t half = half_of(side);
+    if (half >= side || t.tile_rows * t.tile_columns / 2 * inner < kTileProduct) break;
+    side = half;
+    t.row_tiles = (rows + t.tile_rows - 1) / t.tile_rows;
+    t.column_tiles = (columns + t.tile_columns - 1) / t.tile_columns;
+  }
+  return t;
+}
+
+// Few outputs, long sums: blocks of the sum side by side, then added in order.
+template <Scalar T>
+void gemm_inner_blocks(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
+                       MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
+  const std::int64_t blocks = std::min<std::int64_t>(kMaximalTiles, inner / kInnerBlock);
+  const std::int64_t length = (inner + blocks - 1) / blocks;
+  Scratch<T> scratch(blocks * rows * columns);
+  T* const partial = scratch.data();
+  parallel_for(blocks, [&](std::int64_t block) {
+    const std::int64_t first = block * length;
+    gemm_serial(rows, columns, std::max<std::int64_t>(0, std::min(length, inner - first)),
+                from_column(a, first), from_row(b, first), partial + block * rows * columns,
+                columns);
+  });
+  if (store == Store::assign) clear(rows, columns, c, c_stride);
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const T* in = partial + (block * rows + i) * columns;
+      for (std::int64_t j = 0; j < columns; ++j) c[i * c_stride + j] += in[j];
+    }
+  }
+}
+
+}  // namespace
+
+template <Scalar T>
+void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
+                 MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
+  if (rows == 0 || columns == 0) return;
+  const bool tiny = rows <= kTinyProduct && columns <= kTinyProduct && inner <= kTinyProduct &&
+                    rows * columns * inner <= kTinyProduct;
+  if (tiny) {
+    if (store == Store::assign) clear(rows, columns, c, c_stride);
+    return tiny_product(rows, columns, inner, a, b, c, c_stride);
+  }
+  if (inner == 0) {
+    if (store == Store::assign) clear(rows, columns, c, c_stride);
+    return;
+  }
+  use_one_blas_thread();
+  call_blas(a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
+            checked(rows), checked(columns), checked(inner), a.data, checked(a.stride), b.data,
+            checked(b.stride), store == Store::add ? T{1} : T{0}, c, checked(c_stride));
+}
+
+template <Scalar T>
+void gemm(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
+          MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
+  const Tiling t = tiling(rows, columns, inner);
+  if (t.tiles() == 1 && inner >= 2 * kInnerBlock && rows * columns * inner >= 2 * kTileProduct) {
+    return gemm_inner_blocks(rows, columns, inner, a, b, c, c_stride, store);
+  }
+  parallel_for(t.tiles(), [&](std::int64_t tile) {
+    const std::int64_t row = tile / t.column_tiles * t.tile_rows;
+    const std::int64_t column = tile % t.column_tiles * t.tile_columns;
+    gemm_serial(std::min(t.tile_rows, rows - row), std::min(t.tile_columns, columns - column),
+                inner, from_row(a, row), from_column(b, column), c + row * c_stride + column,
+                c_stride, store);
+  });
+}
+
+namespace {
+
+// Where matrix number `index` of a broadcast batch begins, in matrices.
+std::int64_t broadcast_position(std::int64_t index, const Shape& batch, const Shape& own) {
+  std::int64_t position = 0;
+  std::int64_t stride = 1;
+  for (int axis = batch.rank() - 1, mine = own.rank() - 1; mine >= 0; --axis, --mine) {
+    const std::int64_t coordinate = index % batch[axis];
+    index /= batch[axis];
+    if (own[mine] != 1) position += coordinate * stride;
+    stride *= own[mine];
+  }
+  return position;
+}
+
+}  // namespace
+
+template <Scalar T>
+void gemm_batched(const Shape& batch, std::int64_t rows, std::int64_t columns, std::int64_t inner,
+                  MatrixView<T> a, const Shape& a_batch, MatrixView<T> b, const Shape& b_batch,
+                  T* c) {
+  const auto product = [&](std::int64_t index, auto&& multiply) {
+    MatrixView<T> left = a;
+    MatrixView<T> right = b;
+    left.data += broadcast_position(index, batch, a_batch) * rows * inner;
+    right.data += broadcast_position(index, batch, b_batch) * inner * columns;
+    multiply(rows, columns, inner, left, right, c + index * rows * columns, columns, Store::assign);
+  };
+  const std::int64_t count = batch.size();
+  if (tiling(rows, columns, inner).tiles() > 1) {
+    for (std::int64_t index = 0; index < count; ++index) product(index, gemm<T>);
+    return;
+  }
+  const std::int64_t work = std::max<std::int64_t>(1, rows * columns * inner);
+  const std::int64_t per_tile = std::max<std::int64_t>(1, kTileProduct / work);
+  parallel_for((count + per_tile - 1) / per_tile, [&](std::int64_t tile) {
+    const std::int64_t last = std::min(count, (tile + 1) * per_tile);
+    for (std::int64_t index = tile * per_tile; index < last; ++index) {
+      product(index, gemm_serial<T>);
+    }
+  });
+}
+
+#define LAMINA_INSTANTIATE(T)                                                                    \
+  template void gemm_serial(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>,             \
+                            MatrixView<T>, T*, std::int64_t, Store);                             \
+  template void gemm(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>, MatrixView<T>, T*, \
+                     std::int64_t, Store);                                                       \
+  template void gemm_batched(const Shape&, std::int64_t, std::int64_t, std::int64_t,             \
+                             MatrixView<T>, const Shape&, MatrixView<T>, const Shape&, T*);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+
+}  // namespace lamina::kernels
