@@ -36,8 +36,18 @@ class Backward;
 template <Scalar T>
 struct Leaf {
   Tensor<T> value;
-  Tensor<T> gradient;  // undefined until something was added
+  Tensor<T> gradient;     // undefined until something was added
   detail::Anchor anchor;  // where the current tape watches it, so that it is watched once
+
+  Leaf() = default;
+  // A copy is another leaf: no tape watches it yet.
+  Leaf(const Leaf& other) : value(other.value), gradient(other.gradient) {}
+  Leaf& operator=(const Leaf& other) {
+    value = other.value;
+    gradient = other.gradient;
+    anchor = {};
+    return *this;
+  }
 };
 
 template <Scalar T>

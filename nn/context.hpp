@@ -1,0 +1,101 @@
+// Context: everything a call of a module depends on besides its input. There is no hidden mode: the
+// tape, the training flag, random numbers, the step, what happens to state changes, and where warnings
+// go, all arrive here.
+//
+//   auto ctx = Context<float>::for_training(tape, rng);    // records, draws, updates moving statistics
+//   auto ctx = Context<float>::for_inference();            // none of these
+//
+// A context is a cheap value; the things it points to belong to the caller and must outlive the call.
+#pragma once
+
+#include <cstdint>
+#include <lamina/autograd/tape.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lamina {
+
+class Rng;
+
+template <Scalar T>
+class Module;
+template <Scalar T>
+class Buffer;
+template <Scalar T>
+struct BufferData;
+
+// What becomes of the state changes (moving statistics) that a forward pass emits.
+enum class StateUpdates {
+  apply,    // written at once
+  discard,  // forgotten: recomputation, probing
+  collect   // gathered in Context::collected, for the caller to apply
+};
+
+// Hears of things that are allowed but rarely meant.
+class Warnings {
+ public:
+  virtual ~Warnings() = default;
+  virtual void warn(std::string_view path, std::string_view message) = 0;
+};
+
+// Hears of every module call in a tree after it returned: shapes for summary(), the search for the
+// first module that produced NaN.
+template <Scalar T>
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void called(const Module<T>& module, const Variable<T>& input,
+                      const Variable<T>& output) = 0;
+};
+
+// State changes under StateUpdates::collect, in the order in which they were emitted.
+template <Scalar T>
+class CollectedUpdates {
+ public:
+  void add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, double rate);
+  std::int64_t size() const noexcept { return static_cast<std::int64_t>(updates_.size()); }
+  void apply();  // writes all, then forgets them
+  void clear() noexcept { updates_.clear(); }
+
+ private:
+  struct Update {
+    std::shared_ptr<BufferData<T>> buffer;
+    Tensor<T> value;
+    double rate;
+  };
+  std::vector<Update> updates_;
+};
+
+template <Scalar T>
+struct Context {
+  Tape<T>* tape = nullptr;  // null: nothing is recorded
+  bool training = false;
+  StateUpdates updates = StateUpdates::apply;
+  Rng* rng = nullptr;      // needed to build parameters and to drop out
+  std::int64_t step = 0;   // training steps so far: counts random streams and schedules
+  Warnings* warn = nullptr;
+  CollectedUpdates<T>* collected = nullptr;
+  CallObserver<T>* observer = nullptr;
+
+  // Records on `tape`; takes the next step number from `rng`.
+  static Context for_training(Tape<T>& tape, Rng& rng);
+  static Context for_inference() { return {.updates = StateUpdates::discard}; }
+
+  // Emits the state change buffer += rate * (value - buffer); the policy decides what becomes of it. With
+  // `collect` the buffer is read when the change is applied, so that several changes of one buffer add up.
+  // StateError under `apply` in a call on a const module.
+  void update(const Buffer<T>& buffer, Tensor<T> value, double rate = 1) const;
+
+  // Set by the outermost module call: the root of the tree, and whether it may be changed.
+  const Module<T>* root = nullptr;
+  bool writable = false;
+};
+
+extern template struct Context<float>;
+extern template struct Context<double>;
+extern template class CollectedUpdates<float>;
+extern template class CollectedUpdates<double>;
+
+}  // namespace lamina

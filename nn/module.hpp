@@ -1,0 +1,135 @@
+// Module: something with parameters that maps a variable to a variable.
+//
+// A module of one's own lists its members once, in visit(), and says what it does, in forward():
+//
+//   struct ResidualBlock : Module<float> {
+//     Conv2D<float> conv{{.filters = 32, .kernel = {3, 3}, .padding = Padding::same}};
+//     BatchNormalization<float> bn{{}};
+//     void visit(Visitor<float>& v) override { v("conv", conv); v("bn", bn); }
+//     Variable<float> forward(const Variable<float>& x, const Context<float>& ctx) const override {
+//       return relu(x + bn(conv(x, ctx), ctx));
+//     }
+//   };
+//
+// Naming, copying (deep, by the compiler-written constructor), saving, summary and optimizers follow from
+// visit(). forward() is const: state changes go through ctx.update(). Parameters whose shape depends on
+// the input are made in build(), on the first call of a tree that is not const.
+//
+// Errors raised inside a call carry the dotted path of the innermost module. StateError: a const call on
+// a module never built; building without random numbers in the context.
+// Thread-safety: const calls without tape and without updates may run on many threads at once.
+#pragma once
+
+#include <atomic>
+#include <lamina/nn/options.hpp>
+#include <lamina/nn/visitor.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+// Makes the parameters and buffers of a module on its first call.
+template <Scalar T>
+class Builder {
+ public:
+  Builder(const Context<T>& ctx, std::string path) : ctx_(ctx), path_(std::move(path)) {}
+
+  // Draws the value from the stream of the path "<module>.<name>". A value that is already there (from
+  // a file) stays; ShapeError when it has another shape.
+  void operator()(std::string_view name, Parameter<T>& parameter, const Shape& shape,
+                  const Initializer& initializer);
+  void operator()(std::string_view name, Buffer<T>& buffer, const Shape& shape,
+                  const Initializer& initializer);
+
+ private:
+  Tensor<T> draw(std::string_view name, const Shape& shape, const Initializer& initializer) const;
+  void require_shape(std::string_view name, const Shape& found, const Shape& expected) const;
+
+  const Context<T>& ctx_;
+  std::string path_;
+};
+
+template <Scalar T>
+class Module {
+ public:
+  using value_type = T;
+
+  virtual ~Module() = default;
+
+  Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx);
+  Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx) const;
+
+  // ---- what a module defines ----
+  virtual void visit(Visitor<T>& visitor) = 0;
+  virtual Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const = 0;
+  // Makes the parameters for inputs of this shape; called before the first forward.
+  virtual void build(const Shape& input, Builder<T>& builder) { (void)input, (void)builder; }
+  // What it calls itself in errors, files and as a child: "dense". Default: the class name in that form.
+  virtual std::string type() const;
+  // The name its parent should give it; empty: its type.
+  virtual std::string name() const { return {}; }
+  virtual void visit_options(OptionVisitor& visitor) { (void)visitor; }
+  // Products and sums per call, without those of its children; for summary().
+  virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const {
+    return (void)input, (void)output, 0;
+  }
+
+  // ---- what follows from visit() ----
+  // Every parameter of the tree once, named. The pointers stay valid when the module moves.
+  std::vector<std::shared_ptr<ParameterData<T>>> parameters();
+  // Sum of the penalties of all regularized parameters; a constant 0 where there are none.
+  Variable<T> regularization(const Context<T>& ctx);
+  // Gives every module, parameter and buffer below this root its dotted path.
+  void name_tree();
+  // Whether every parameter and buffer of the tree has a value.
+  bool built() const;
+  const std::string& path() const noexcept { return path_; }
+
+ protected:
+  Module() = default;
+  Module(const Module& other) : path_(other.path_) {}
+  Module(Module&& other) noexcept : path_(std::move(other.path_)) {}
+  Module& operator=(const Module&) noexcept { return *this; }
+  Module& operator=(Module&&) noexcept { return *this; }
+
+  // For modules with a method of their own beside forward (several inputs, say): runs `function` with
+  // the context that the children must get, with names, building rights and error paths as a call.
+  template <class Function>
+  auto call(const Context<T>& ctx, Function&& function) {
+    return guarded(entered(ctx, true), std::forward<Function>(function));
+  }
+  template <class Function>
+  auto call(const Context<T>& ctx, Function&& function) const {
+    return guarded(entered(ctx, false), std::forward<Function>(function));
+  }
+
+ private:
+  template <Scalar>
+  friend class NamingVisitor;
+
+  Context<T> entered(const Context<T>& ctx, bool writable) const;
+  Variable<T> run(const Variable<T>& x, const Context<T>& ctx) const;
+  void prepare(const Shape& input, const Context<T>& ctx) const;
+  [[noreturn]] void rethrow_with_path() const;
+
+  template <class Function>
+  auto guarded(const Context<T>& ctx, Function&& function) const {
+    try {
+      return function(ctx);
+    } catch (...) {
+      rethrow_with_path();
+    }
+  }
+
+  std::string path_;
+  // Named and built: the fast path of a call. Atomic because const calls on many threads may set it.
+  mutable std::atomic<bool> prepared_{false};
+};
+
+extern template class Builder<float>;
+extern template class Builder<double>;
+extern template class Module<float>;
+extern template class Module<double>;
+
+}  // namespace lamina

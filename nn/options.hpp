@@ -1,0 +1,71 @@
+// How options are declared, listed and required.
+//
+// Options of a layer are an aggregate with designated initializers, every field with a default and one
+// member function that lists the fields:
+//
+//   struct DenseOptions {
+//     Required<std::int64_t> units;
+//     bool use_bias = true;
+//     Initializer kernel_initializer;
+//     std::string name;
+//     void visit(OptionVisitor& v) {
+//       v("units", units.value);
+//       v("use_bias", use_bias);
+//       v("kernel_initializer", kernel_initializer);
+//     }
+//     static DenseOptions blank() { return {.units = 1}; }   // only where a field is Required
+//   };
+//
+// Printing, saving and rebuilding a layer follow from visit().
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <lamina/nn/constraint.hpp>
+#include <lamina/nn/initializer.hpp>
+#include <lamina/nn/regularizer.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lamina {
+
+// A field that must be given: without a default constructor, forgetting it does not compile.
+template <class V>
+struct Required {
+  V value;
+  template <class... Arguments>
+    requires(sizeof...(Arguments) > 0)
+  Required(Arguments... arguments)  // NOLINT: implicit by intent
+      : value{static_cast<Arguments>(arguments)...} {}
+  Required(const Required&) = default;
+  Required(Required&) = default;
+  Required(Required&&) = default;
+  Required& operator=(const Required&) = default;
+  operator const V&() const noexcept { return value; }  // NOLINT: implicit by intent
+};
+
+using Extents2 = std::array<std::int64_t, 2>;  // height, width
+
+class OptionVisitor {
+ public:
+  virtual ~OptionVisitor() = default;
+  virtual void operator()(std::string_view name, bool& value) = 0;
+  virtual void operator()(std::string_view name, std::int64_t& value) = 0;
+  virtual void operator()(std::string_view name, double& value) = 0;
+  virtual void operator()(std::string_view name, std::string& value) = 0;
+  virtual void operator()(std::string_view name, std::vector<std::int64_t>& value) = 0;
+  virtual void operator()(std::string_view name, Extents2& value) = 0;
+  virtual void operator()(std::string_view name, std::optional<bool>& value) = 0;
+  virtual void operator()(std::string_view name, std::optional<double>& value) = 0;
+  virtual void operator()(std::string_view name, Initializer& value) = 0;
+  virtual void operator()(std::string_view name, Regularizer& value) = 0;
+  virtual void operator()(std::string_view name, Constraint& value) = 0;
+
+  // A field that holds code. A writer refuses when one is present.
+  virtual void closure(std::string_view name, bool present) = 0;
+};
+
+}  // namespace lamina
