@@ -6,8 +6,8 @@
 //   struct DenseOptions {
 //     Required<std::int64_t> units;
 //     bool use_bias = true;
-//     Initializer kernel_initializer;
-//     std::string name;
+//     Initializer kernel_initializer = {};
+//     std::string name = {};
 //     void visit(OptionVisitor& v) {
 //       v("units", units.value);
 //       v("use_bias", use_bias);

@@ -9,9 +9,9 @@ template <Scalar T>
 void assign_checked(const std::string& path, const char* kind, Tensor<T>& target,
                     const Tensor<T>& value) {
   if (target.defined() && !(target.shape() == value.shape())) {
-    throw ShapeError(path.empty() ? kind : path,
-                     "an assigned value must keep the shape; got " + value.shape().to_string() +
-                         ", expected " + target.shape().to_string());
+    throw ShapeError(kind, "a value assigned to '" + path + "' must keep the shape; got " +
+                               value.shape().to_string() + ", expected " +
+                               target.shape().to_string());
   }
   target = value;
 }
