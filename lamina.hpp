@@ -1,6 +1,39 @@
 // The umbrella header: everything a user of lamina needs, and no third-party header.
 #pragma once
 
+#include <lamina/autograd/op.hpp>
+#include <lamina/autograd/ops/convolution.hpp>
+#include <lamina/autograd/ops/elementwise.hpp>
+#include <lamina/autograd/ops/index.hpp>
+#include <lamina/autograd/ops/join.hpp>
+#include <lamina/autograd/ops/linear_algebra.hpp>
+#include <lamina/autograd/ops/pooling.hpp>
+#include <lamina/autograd/ops/reduction.hpp>
+#include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/ops/spatial.hpp>
+#include <lamina/autograd/tape.hpp>
+#include <lamina/autograd/tensor/allocator.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+#include <lamina/autograd/tensor/random.hpp>
+#include <lamina/autograd/tensor/scalar.hpp>
+#include <lamina/autograd/tensor/shape.hpp>
+#include <lamina/autograd/tensor/tensor.hpp>
+#include <lamina/autograd/variable.hpp>
+#include <lamina/nn/constraint.hpp>
+#include <lamina/nn/context.hpp>
+#include <lamina/nn/initializer.hpp>
+#include <lamina/nn/module.hpp>
+#include <lamina/nn/module_pointer.hpp>
+#include <lamina/nn/optimizer.hpp>
+#include <lamina/nn/options.hpp>
+#include <lamina/nn/parameter.hpp>
+#include <lamina/nn/registry.hpp>
+#include <lamina/nn/regularizer.hpp>
+#include <lamina/nn/sequential.hpp>
+#include <lamina/nn/tied.hpp>
+#include <lamina/nn/visitor.hpp>
+
 namespace lamina {
 
 // The version of the library that is linked, "major.minor.patch".

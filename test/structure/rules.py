@@ -29,6 +29,8 @@ THIRD_PARTY = {
     r"cblas\.h|lapacke?\.h|openblas": ["autograd/kernels/"],
     r"omp\.h": [],
 }
+# Headers that <lamina/lamina.hpp> leaves out: internal ones, and opt-in ones that bring other libraries.
+NOT_IN_UMBRELLA = re.compile(r"autograd/kernels/|.*/detail/|autograd/tensor/xtensor|serialization/boost")
 # What makes a user's file slow to compile; never behind <lamina/lamina.hpp>.
 HEAVY = re.compile(r"xtensor|xtl/|xsimd/|boost/|cblas|fmt/|nlohmann/|zlib\.h|Random123/|CLI/|regex$|iostream$")
 
@@ -87,7 +89,7 @@ def third_party_violations(files):
 
 
 def umbrella_violations(files):
-    """Heavy headers that <lamina/lamina.hpp> brings along, with the way to them."""
+    """Heavy headers that <lamina/lamina.hpp> brings along, and public ones that it forgets."""
     waiting, seen = [("lamina.hpp", "lamina.hpp")], set()
     while waiting:
         path, way = waiting.pop()
@@ -100,6 +102,9 @@ def umbrella_violations(files):
             if name.startswith("lamina/"):
                 target = name.removeprefix("lamina/")
                 waiting.append((target, f"{way} -> {target}"))
+    for path in files:
+        if path.endswith(".hpp") and path not in seen and not NOT_IN_UMBRELLA.match(path):
+            yield f"{path}: lamina.hpp does not include it"
 
 
 def listed_sources(root, top):
