@@ -1,7 +1,7 @@
 // How options are declared, listed and required.
 //
-// Options of a layer are an aggregate with designated initializers, every field with a default and one
-// member function that lists the fields:
+// Options of a layer are an aggregate with designated initializers, every field with a default and
+// one member function that lists the fields:
 //
 //   struct DenseOptions {
 //     Required<std::int64_t> units;
@@ -67,5 +67,17 @@ class OptionVisitor {
   // A field that holds code. A writer refuses when one is present.
   virtual void closure(std::string_view name, bool present) = 0;
 };
+
+// An enumeration goes through a visitor by the names of its values, in their order. ArgumentError
+// for a name that is none of them.
+std::size_t visit_choice(OptionVisitor& visitor, std::string_view name, std::size_t current,
+                         std::initializer_list<std::string_view> names);
+
+template <class Enumeration>
+void visit_choice(OptionVisitor& visitor, std::string_view name, Enumeration& value,
+                  std::initializer_list<std::string_view> names) {
+  value =
+      static_cast<Enumeration>(visit_choice(visitor, name, static_cast<std::size_t>(value), names));
+}
 
 }  // namespace lamina

@@ -1,0 +1,256 @@
+#include <cmath>
+#include <lamina/autograd/kernels/normalization.hpp>
+#include <lamina/autograd/op.hpp>
+#include <lamina/autograd/ops/arithmetic.hpp>
+#include <lamina/autograd/ops/normalization.hpp>
+#include <lamina/autograd/ops/reduction.hpp>
+#include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+#include <string>
+
+namespace lamina {
+namespace {
+
+void require_layout(const Shape& shape, const NormLayout& layout) {
+  if (shape.size() == layout.size()) return;
+  throw ShapeError("normalize", "the layout must cover the input; got " +
+                                    std::to_string(layout.size()) + " elements for input " +
+                                    shape.to_string());
+}
+
+template <Scalar T>
+void require_coefficients(const Variable<T>& variable, const NormLayout& layout, const char* role) {
+  if (!variable.defined() || variable.size() == layout.channels) return;
+  throw ShapeError("normalize", std::string("the ") + role +
+                                    " must have one value per channel; got " +
+                                    variable.shape().to_string() + ", expected " +
+                                    std::to_string(layout.channels) + " values");
+}
+
+// Coefficients by (group, channel), in double.
+Tensor<double> per_statistic(const NormLayout& layout) {
+  return Tensor<double>::uninitialized(Shape{layout.groups, layout.channels});
+}
+
+template <class Formula>
+Tensor<double> filled(const NormLayout& layout, Formula&& formula) {
+  Tensor<double> result = per_statistic(layout);
+  double* out = result.mutable_data();
+  for (std::int64_t s = 0; s < layout.statistics(); ++s) out[s] = formula(s, s % layout.channels);
+  return result;
+}
+
+Tensor<double> inverse_deviation(const Moments& moments, const NormLayout& layout, double epsilon) {
+  const double* variance = moments.variance.data();
+  return filled(
+      layout, [=](std::int64_t s, std::int64_t) { return 1.0 / std::sqrt(variance[s] + epsilon); });
+}
+
+template <Scalar T>
+double coefficient(const Variable<T>& variable, std::int64_t channel, double absent) {
+  return variable.defined() ? static_cast<double>(variable.value().data()[channel]) : absent;
+}
+
+template <Scalar T>
+Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
+                     const Variable<T>& scale, const Variable<T>& offset, double epsilon) {
+  require_layout(x.shape(), layout);
+  require_coefficients(scale, layout, "scale");
+  require_coefficients(offset, layout, "offset");
+  const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
+  const Tensor<double> factors = filled(layout, [&](std::int64_t s, std::int64_t c) {
+    return inverse.data()[s] * coefficient(scale, c, 1.0);
+  });
+  const Tensor<double> offsets =
+      filled(layout, [&](std::int64_t, std::int64_t c) { return coefficient(offset, c, 0.0); });
+  Tensor<T> y = Tensor<T>::uninitialized(x.shape());
+  kernels::scale_centred(x.data(), layout, moments.mean.data(), factors.data(), offsets.data(),
+                         y.mutable_data());
+  return y;
+}
+
+// Sum over the groups of `values`, in the shape of a coefficient.
+template <Scalar T, class Formula>
+Tensor<T> summed_over_groups(const NormLayout& layout, const Shape& shape, Formula&& value) {
+  Tensor<T> result = Tensor<T>::uninitialized(shape);
+  T* out = result.mutable_data();
+  for (std::int64_t c = 0; c < layout.channels; ++c) {
+    double sum = 0;
+    for (std::int64_t g = 0; g < layout.groups; ++g) sum += value(g * layout.channels + c);
+    out[c] = static_cast<T>(sum);
+  }
+  return result;
+}
+
+// What both fused backward passes share: the sums, and from them the gradients of scale and offset.
+template <Scalar T>
+struct GradientSums {
+  Tensor<double> dy, dy_centred;
+
+  GradientSums(const Tensor<T>& x, const Tensor<T>& gradient, const NormLayout& layout,
+               const Moments& moments)
+      : dy(per_statistic(layout)), dy_centred(per_statistic(layout)) {
+    kernels::gradient_sums(x.data(), gradient.data(), layout, moments.mean.data(),
+                           dy.mutable_data(), dy_centred.mutable_data());
+  }
+
+  void add_coefficient_gradients(Backward<T>& b, const NormLayout& layout,
+                                 const Tensor<double>& inverse, const Shape& scale,
+                                 const Shape& offset) const {
+    if (b.wants(1)) {
+      b.add(1, summed_over_groups<T>(layout, scale, [&](std::int64_t s) {
+              return dy_centred.data()[s] * inverse.data()[s];
+            }));
+    }
+    if (b.wants(2)) {
+      b.add(2, summed_over_groups<T>(layout, offset, [&](std::int64_t s) { return dy.data()[s]; }));
+    }
+  }
+};
+
+// ---- the composed forms, on x as (outer, groups, middle, channels, inner) ----
+
+constexpr std::initializer_list<int> kSampleAxes = {0, 2, 4};
+constexpr std::initializer_list<int> kAllButChannels = {0, 1, 2, 4};
+
+Shape five_extents(const NormLayout& layout) {
+  return {layout.outer, layout.groups, layout.middle, layout.channels, layout.inner};
+}
+
+template <Scalar T>
+Variable<T> constant_statistic(const Tensor<double>& values, const NormLayout& layout) {
+  return Variable<T>(values.cast<T>().reshaped(Shape{1, layout.groups, 1, layout.channels, 1}));
+}
+
+template <Scalar T>
+Variable<T> scaled(const Variable<T>& dy, const Variable<T>& scale, const NormLayout& layout) {
+  return scale.defined() ? dy * reshape(scale, Shape{1, 1, 1, layout.channels, 1}) : dy;
+}
+
+template <Scalar T>
+void add_composed_coefficient_gradients(Backward<T>& b, const Variable<T>& dy,
+                                        const Variable<T>& x_hat, const Shape& scale,
+                                        const Shape& offset) {
+  if (b.wants(1)) b.add(1, reshape(sum(dy * x_hat, kAllButChannels), scale));
+  if (b.wants(2)) b.add(2, reshape(sum(dy, kAllButChannels), offset));
+}
+
+template <Scalar T>
+void composed_batch_gradient(Backward<T>& b, const NormLayout& layout, const Shape& offset,
+                             double epsilon) {
+  const Variable<T>&x = b.saved(0), &scale = b.saved(1);
+  const Variable<T> x5 = reshape(x, five_extents(layout));
+  const Variable<T> centred = x5 - mean(x5, kSampleAxes, true);
+  const Variable<T> inverse =
+      rsqrt(mean(square(centred), kSampleAxes, true) + static_cast<T>(epsilon));
+  const Variable<T> x_hat = centred * inverse;
+  const Variable<T> dy = reshape(b.gradient(), five_extents(layout));
+  if (b.wants(0)) {
+    const Variable<T> g = scaled(dy, scale, layout);
+    const Variable<T> dx =
+        inverse * (g - mean(g, kSampleAxes, true) - x_hat * mean(g * x_hat, kSampleAxes, true));
+    b.add(0, reshape(dx, x.shape()));
+  }
+  add_composed_coefficient_gradients(b, dy, x_hat, scale.shape(), offset);
+}
+
+template <Scalar T>
+void composed_given_gradient(Backward<T>& b, const NormLayout& layout, const Moments& moments,
+                             const Shape& offset, double epsilon) {
+  const Variable<T>&x = b.saved(0), &scale = b.saved(1);
+  const Variable<T> inverse =
+      constant_statistic<T>(inverse_deviation(moments, layout, epsilon), layout);
+  const Variable<T> x_hat =
+      (reshape(x, five_extents(layout)) - constant_statistic<T>(moments.mean, layout)) * inverse;
+  const Variable<T> dy = reshape(b.gradient(), five_extents(layout));
+  if (b.wants(0)) b.add(0, reshape(scaled(dy, scale, layout) * inverse, x.shape()));
+  add_composed_coefficient_gradients(b, dy, x_hat, scale.shape(), offset);
+}
+
+}  // namespace
+
+template <Scalar T>
+Moments moments(const Tensor<T>& x, const NormLayout& layout) {
+  require_layout(x.shape(), layout);
+  Moments result{per_statistic(layout), per_statistic(layout)};
+  kernels::moments(x.data(), layout, result.mean.mutable_data(), result.variance.mutable_data());
+  return result;
+}
+
+template <Scalar T>
+Variable<T> normalize_by_batch(const Variable<T>& x, const NormLayout& layout,
+                               const Moments& moments, const Variable<T>& scale,
+                               const Variable<T>& offset, double epsilon) {
+  Tensor<T> y = normalized(x.value(), layout, moments, scale, offset, epsilon);
+  return record<T>(
+      "normalize_by_batch", {x, scale, offset}, std::move(y), save(x, scale),
+      [layout, moments, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
+        if (b.with_graph()) return composed_batch_gradient(b, layout, offset_shape, epsilon);
+        const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
+        const Variable<T>& scale = b.saved(1);
+        const GradientSums<T> sums(x, dy, layout, moments);
+        const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
+        sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
+        if (!b.wants(0)) return;
+
+        const double n = static_cast<double>(layout.count());
+        const auto factor = [&](std::int64_t s, std::int64_t c) {
+          return inverse.data()[s] * coefficient(scale, c, 1.0);
+        };
+        const Tensor<double> of_dy = filled(layout, factor);
+        const Tensor<double> of_x = filled(layout, [&](std::int64_t s, std::int64_t c) {
+          const double inv = inverse.data()[s];
+          return -factor(s, c) * inv * inv * sums.dy_centred.data()[s] / n;
+        });
+        const Tensor<double> constant = filled(layout, [&](std::int64_t s, std::int64_t c) {
+          return -factor(s, c) * sums.dy.data()[s] / n;
+        });
+        Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
+        kernels::combine_gradient(x.data(), dy.data(), layout, moments.mean.data(), of_dy.data(),
+                                  of_x.data(), constant.data(), dx.mutable_data());
+        b.add(0, std::move(dx));
+      });
+}
+
+template <Scalar T>
+Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
+                               const Moments& moments, const Variable<T>& scale,
+                               const Variable<T>& offset, double epsilon) {
+  Tensor<T> y = normalized(x.value(), layout, moments, scale, offset, epsilon);
+  return record<T>(
+      "normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
+      [layout, moments, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
+        if (b.with_graph()) {
+          return composed_given_gradient(b, layout, moments, offset_shape, epsilon);
+        }
+        const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
+        const Variable<T>& scale = b.saved(1);
+        const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
+        if (b.wants(1) || b.wants(2)) {
+          const GradientSums<T> sums(x, dy, layout, moments);
+          sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
+        }
+        if (!b.wants(0)) return;
+
+        const Tensor<double> factors = filled(layout, [&](std::int64_t s, std::int64_t c) {
+          return inverse.data()[s] * coefficient(scale, c, 1.0);
+        });
+        const Tensor<double> zeros(Shape{layout.groups, layout.channels}, 0.0);
+        Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
+        kernels::scale_centred(dy.data(), layout, zeros.data(), factors.data(), zeros.data(),
+                               dx.mutable_data());
+        b.add(0, std::move(dx));
+      });
+}
+
+#define LAMINA_NORMALIZATION(T)                                                                  \
+  template Moments moments(const Tensor<T>&, const NormLayout&);                                 \
+  template Variable<T> normalize_by_batch(const Variable<T>&, const NormLayout&, const Moments&, \
+                                          const Variable<T>&, const Variable<T>&, double);       \
+  template Variable<T> normalize_by_given(const Variable<T>&, const NormLayout&, const Moments&, \
+                                          const Variable<T>&, const Variable<T>&, double);
+LAMINA_NORMALIZATION(float)
+LAMINA_NORMALIZATION(double)
+#undef LAMINA_NORMALIZATION
+
+}  // namespace lamina

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/layers/normalization_axes.hpp>
+#include <string>
+
+namespace lamina {
+namespace {
+
+constexpr const char* kWho = "batch_normalization";
+
+std::vector<int> resolved(std::span<const std::int64_t> axis, const Shape& input) {
+  const int rank = input.rank();
+  if (rank == 0) throw ShapeError(kWho, "the input must have at least one axis; got a scalar");
+  std::vector<int> kept;
+  for (const std::int64_t value : axis) {
+    if (value < -rank || value >= rank) {
+      throw ShapeError(kWho, "axis must lie in [" + std::to_string(-rank) + ", " +
+                                 std::to_string(rank) + "); got axis " + std::to_string(value) +
+                                 " for input " + input.to_string());
+    }
+    kept.push_back(static_cast<int>(value < 0 ? value + rank : value));
+  }
+  std::sort(kept.begin(), kept.end());
+  if (std::adjacent_find(kept.begin(), kept.end()) != kept.end()) {
+    throw ShapeError(kWho, "axes must differ; got one axis twice for input " + input.to_string());
+  }
+  return kept;
+}
+
+}  // namespace
+
+NormalizationAxes::NormalizationAxes(std::span<const std::int64_t> axis, const Shape& input)
+    : input_(input), kept_(resolved(axis, input)) {
+  const int rank = input.rank(), first = kept_.front(), last = kept_.back();
+  const auto is_kept = [&](int a) { return std::binary_search(kept_.begin(), kept_.end(), a); };
+  // An axis of extent 1 between two kept ones does not separate them.
+  bool adjacent_axes = true;
+  for (int a = first; a <= last; ++a) adjacent_axes &= is_kept(a) || input[a] == 1;
+
+  if (adjacent_axes) {
+    layout_.channels = input.size_of_axes(first, last + 1);
+    layout_.inner = input.size_of_axes(last + 1, rank);
+    layout_.outer = first > 0 ? input[0] : 1;
+    layout_.middle = first > 0 ? input.size_of_axes(1, first) : 1;
+    return;
+  }
+  for (int a = 0; a < rank; ++a) {
+    if (!is_kept(a)) order_.push_back(a);
+  }
+  const auto reduced = static_cast<int>(order_.size());
+  order_.insert(order_.end(), kept_.begin(), kept_.end());
+  inverse_.resize(order_.size());
+  for (int a = 0; a < rank; ++a) inverse_[static_cast<std::size_t>(order_[a])] = a;
+
+  for (const int a : kept_) layout_.channels *= input[a];
+  layout_.outer = input[order_[0]];
+  for (int k = 1; k < reduced; ++k) layout_.middle *= input[order_[k]];
+}
+
+Shape NormalizationAxes::parameter_shape() const {
+  if (kept_.size() == 1) return {input_[kept_.front()]};
+  std::vector<std::int64_t> extents(static_cast<std::size_t>(input_.rank()), 1);
+  for (const int a : kept_) extents[static_cast<std::size_t>(a)] = input_[a];
+  return Shape(std::span<const std::int64_t>(extents));
+}
+
+template <Scalar T>
+Variable<T> NormalizationAxes::arranged(const Variable<T>& x) const {
+  return adjacent() ? x : transpose(x, order_);
+}
+
+template <Scalar T>
+Variable<T> NormalizationAxes::restored(const Variable<T>& y) const {
+  return adjacent() ? y : transpose(y, inverse_);
+}
+
+template Variable<float> NormalizationAxes::arranged(const Variable<float>&) const;
+template Variable<double> NormalizationAxes::arranged(const Variable<double>&) const;
+template Variable<float> NormalizationAxes::restored(const Variable<float>&) const;
+template Variable<double> NormalizationAxes::restored(const Variable<double>&) const;
+
+}  // namespace lamina

@@ -1,0 +1,48 @@
+// NormalizationAxes: the axes that a normalization keeps, applied to one input shape.
+//
+// The kept axes (TensorFlow's `axis`) carry statistics and parameters of their own; all others are
+// reduced. From them follow the shape of the parameters, the five extents of the kernels, and, only
+// where kept axes are not adjacent, the one transposition that makes them so.
+//
+//   NormalizationAxes axes({1, 3}, Shape{2, 3, 4, 5});
+//   axes.parameter_shape();   // (1, 3, 1, 5): several axes keep the rank; one axis alone gives (C)
+//   axes.layout();            // after arranged(): outer 2, middle 4, channels 15
+//
+// Errors: ShapeError naming input and axis, in the order: rank 0, axis outside [-rank, rank), the
+// same axis twice.
+#pragma once
+
+#include <cstdint>
+#include <lamina/autograd/kernels/norm_layout.hpp>
+#include <lamina/autograd/variable.hpp>
+#include <span>
+#include <vector>
+
+namespace lamina {
+
+class NormalizationAxes {
+ public:
+  NormalizationAxes(std::span<const std::int64_t> axis, const Shape& input);
+
+  // Ascending, not negative.
+  const std::vector<int>& kept() const noexcept { return kept_; }
+  Shape parameter_shape() const;
+  const NormLayout& layout() const noexcept { return layout_; }
+
+  // x with the kept axes side by side, and the way back; both are the identity for adjacent axes.
+  template <Scalar T>
+  Variable<T> arranged(const Variable<T>& x) const;
+  template <Scalar T>
+  Variable<T> restored(const Variable<T>& y) const;
+
+ private:
+  bool adjacent() const noexcept { return order_.empty(); }
+
+  Shape input_;
+  std::vector<int> kept_;
+  std::vector<int> order_;    // the transposition; empty where none is needed
+  std::vector<int> inverse_;  // its inverse
+  NormLayout layout_;
+};
+
+}  // namespace lamina
