@@ -51,6 +51,9 @@ class Builder {
 };
 
 template <Scalar T>
+class NamingVisitor;
+
+template <Scalar T>
 class Module {
  public:
   using value_type = T;
@@ -105,8 +108,7 @@ class Module {
   }
 
  private:
-  template <Scalar>
-  friend class NamingVisitor;
+  friend class NamingVisitor<T>;
 
   Context<T> entered(const Context<T>& ctx, bool writable) const;
   Variable<T> run(const Variable<T>& x, const Context<T>& ctx) const;
