@@ -31,8 +31,14 @@
 #include <lamina/nn/registry.hpp>
 #include <lamina/nn/regularizer.hpp>
 #include <lamina/nn/sequential.hpp>
+#include <lamina/nn/state_visitor.hpp>
 #include <lamina/nn/tied.hpp>
 #include <lamina/nn/visitor.hpp>
+#include <lamina/serialization/checkpoint.hpp>
+#include <lamina/serialization/file_system.hpp>
+#include <lamina/serialization/generations.hpp>
+#include <lamina/serialization/model_file.hpp>
+#include <lamina/serialization/training_state.hpp>
 
 namespace lamina {
 

@@ -9,26 +9,15 @@
 #pragma once
 
 #include <lamina/nn/parameter.hpp>
+#include <lamina/nn/state_visitor.hpp>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace lamina {
 
 template <Scalar T>
 using ParameterList = std::vector<std::shared_ptr<ParameterData<T>>>;
-
-// Walks the state of an optimizer, a schedule, a trainer: what a checkpoint must hold beside the model.
-template <Scalar T>
-class StateVisitor {
- public:
-  virtual ~StateVisitor() = default;
-  virtual void operator()(std::string_view name, Tensor<T>& value) = 0;
-  virtual void operator()(std::string_view name, std::int64_t& value) = 0;
-  virtual void operator()(std::string_view name, double& value) = 0;
-  virtual void operator()(std::string_view name, std::string& value) = 0;
-};
 
 template <Scalar T>
 class Optimizer {
@@ -47,8 +36,8 @@ class Optimizer {
   virtual double learning_rate() const = 0;
   virtual void set_learning_rate(double rate) = 0;
 
-  // Options by name, then counters, then slots: "<parameter path>.momentum". Slots of every parameter that
-  // has a value are made first, so that saving and loading see the same list.
+  // Options by name, then counters, then slots: "<parameter path>.momentum". Slots of every
+  // parameter that has a value are made first, so that saving and loading see the same list.
   virtual void visit(StateVisitor<T>& visitor) = 0;
 };
 

@@ -1,0 +1,56 @@
+// FileSystem: the few file operations that checkpoints are made of, as an interface, so that tests
+// can let each of them fail and crash between any two.
+//
+// Paths are those of the operating system. Failures are std::system_error with the errno as code
+// and the operation's name as text; the callers turn them into CheckpointError with the file's
+// name. Thread-safety: a file object belongs to one thread; a file system may be used by many.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+// A new file that is being written. Destroying it without close() closes it and hides failures.
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;
+  // Appends at least one and at most all of the bytes; returns how many.
+  virtual std::size_t write(std::span<const std::byte> bytes) = 0;
+  virtual void sync() = 0;  // what was written survives a power failure
+  virtual void close() = 0;
+};
+
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  virtual std::uint64_t size() const = 0;
+  // Reads at least one byte of those that exist at `offset`; returns how many, 0 at the end of the
+  // file.
+  virtual std::size_t read(std::uint64_t offset, std::span<std::byte> bytes) = 0;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  // Fails when the file exists.
+  virtual std::unique_ptr<WritableFile> create(const std::string& path) = 0;
+  virtual std::unique_ptr<ReadableFile> open(const std::string& path) = 0;
+  // Replaces `to` in one step.
+  virtual void rename(const std::string& from, const std::string& to) = 0;
+  virtual void remove(const std::string& path) = 0;
+  virtual void make_folder(
+      const std::string& path) = 0;  // with its parents; no failure when it exists
+  virtual void sync_folder(
+      const std::string& path) = 0;  // renames and removals survive a power failure
+  virtual std::vector<std::string> list(const std::string& folder) = 0;  // names, in any order
+};
+
+// The real one.
+FileSystem& posix_file_system();
+
+}  // namespace lamina
