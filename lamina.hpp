@@ -20,6 +20,8 @@
 #include <lamina/autograd/tensor/shape.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <lamina/autograd/variable.hpp>
+#include <lamina/data/data_loader.hpp>
+#include <lamina/data/dataset.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/context.hpp>
 #include <lamina/nn/initializer.hpp>
