@@ -18,6 +18,7 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
 
   T* data() noexcept { return data_; }
+  const T* data() const noexcept { return data_; }
 
  private:
   std::size_t bytes_;

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <lamina/autograd/kernels/window.hpp>
 #include <string>
 
 namespace lamina {
@@ -52,5 +53,25 @@ class Padding {
 
 inline constexpr Padding Padding::valid{Padding::Mode::valid};
 inline constexpr Padding Padding::same{Padding::Mode::same};
+
+namespace detail {
+
+std::string to_string(const Pair& pair);
+void require_positive(const char* who, const char* what, const Pair& pair);
+void require_padding(const char* who, const Padding& padding);
+
+// Which axes of an image are what.
+struct ImageAxes {
+  int rows;
+  int columns;
+  int channels;
+};
+ImageAxes image_axes(Layout layout);
+
+// The walk along spatial axis 0 or 1; `out` is 0 where the window does not fit.
+kernels::WindowAxis window_axis(std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                                std::int64_t dilation, const Padding& padding, int axis);
+
+}  // namespace detail
 
 }  // namespace lamina

@@ -1,0 +1,216 @@
+#include <algorithm>
+#include <lamina/autograd/kernels/pooling.hpp>
+#include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+#include <type_traits>
+
+namespace lamina::kernels {
+
+namespace {
+
+// Element visits that are worth a tile of their own.
+constexpr std::int64_t kTileVisits = std::int64_t{1} << 16;
+
+// Calls body(image, row of outputs) for every line, on the pool.
+template <class Body>
+void for_lines(const PoolingSize& size, Body&& body) {
+  const std::int64_t lines = size.images * size.rows.out;
+  const std::int64_t visits =
+      std::max<std::int64_t>(1, size.columns.out * size.window() * size.channels);
+  const std::int64_t per_tile = std::max<std::int64_t>(1, kTileVisits / visits);
+  parallel_for((lines + per_tile - 1) / per_tile, [&](std::int64_t tile) {
+    const std::int64_t last = std::min(lines, (tile + 1) * per_tile);
+    for (std::int64_t line = tile * per_tile; line < last; ++line) {
+      body(line / size.rows.out, line % size.rows.out);
+    }
+  });
+}
+
+// Calls body(image) for every image, on the pool: for what adds into overlapping windows.
+template <class Body>
+void for_images(const PoolingSize& size, Body&& body) {
+  const std::int64_t visits =
+      std::max<std::int64_t>(1, size.rows.out * size.columns.out * size.window() * size.channels);
+  const std::int64_t per_tile = std::max<std::int64_t>(1, kTileVisits / visits);
+  parallel_for((size.images + per_tile - 1) / per_tile, [&](std::int64_t tile) {
+    const std::int64_t last = std::min(size.images, (tile + 1) * per_tile);
+    for (std::int64_t image = tile * per_tile; image < last; ++image) body(image);
+  });
+}
+
+std::int64_t input_offset(const PoolingSize& size, std::int64_t image, std::int64_t row,
+                          std::int64_t column) {
+  return ((image * size.rows.in + row) * size.columns.in + column) * size.channels;
+}
+
+std::int64_t output_offset(const PoolingSize& size, std::int64_t image, std::int64_t row,
+                           std::int64_t column) {
+  return ((image * size.rows.out + row) * size.columns.out + column) * size.channels;
+}
+
+// Calls body(offset of the input, tap number, whether it is the first) for the elements of a
+// window.
+template <class Body>
+void for_taps(const PoolingSize& size, std::int64_t image, std::int64_t row, std::int64_t column,
+              Body&& body) {
+  const auto rows = size.rows.taps(row);
+  const auto columns = size.columns.taps(column);
+  bool first = true;
+  for (std::int64_t a = rows.first; a < rows.last; ++a) {
+    for (std::int64_t b = columns.first; b < columns.last; ++b) {
+      body(input_offset(size, image, size.rows.origin(row) + a, size.columns.origin(column) + b),
+           a * size.columns.kernel + b, first);
+      first = false;
+    }
+  }
+}
+
+// Where every tap of a window lies, counted from the window's origin.
+class TapOffsets {
+ public:
+  explicit TapOffsets(const PoolingSize& size) : size_(size), offsets_(size.window()) {
+    for (std::int64_t tap = 0; tap < size.window(); ++tap) {
+      offsets_.data()[tap] =
+          (tap / size.columns.kernel * size.columns.in + tap % size.columns.kernel) * size.channels;
+    }
+  }
+
+  // Calls body(offset in the input, offset in the output) for every winner of one line.
+  template <class Index, class Body>
+  void for_winners(std::int64_t image, std::int64_t row, const Index* winners, Body&& body) const {
+    for (std::int64_t column = 0; column < size_.columns.out; ++column) {
+      const std::int64_t origin =
+          input_offset(size_, image, size_.rows.origin(row), size_.columns.origin(column));
+      const std::int64_t at = output_offset(size_, image, row, column);
+      for (std::int64_t c = 0; c < size_.channels; ++c) {
+        body(origin + offsets_.data()[winners[at + c]] + c, at + c);
+      }
+    }
+  }
+
+ private:
+  const PoolingSize& size_;
+  Scratch<std::int64_t> offsets_;
+};
+
+// The maxima of channels [0, count) of one window whose elements begin at x; count <= kStrip. Tap
+// numbers are kept as wide as T, so that value and number are chosen by one vector mask.
+constexpr std::int64_t kStrip = 64;
+
+template <Scalar T, class Index>
+void max_of_window(const PoolingSize& size, std::int64_t image, std::int64_t row,
+                   std::int64_t column, std::int64_t count, const T* x, T* y, Index* winners) {
+  using Number = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  alignas(64) T best[kStrip];
+  alignas(64) Number winner[kStrip];
+  for_taps(size, image, row, column, [&](std::int64_t from, std::int64_t tap, bool first) {
+    const T* in = x + from;
+    const auto number = static_cast<Number>(tap);
+    if (first) {
+      std::copy_n(in, count, best);
+      std::fill_n(winner, count, number);
+      return;
+    }
+    for (std::int64_t c = 0; c < count; ++c) {
+      // Not (in <= best) is true for a NaN in either; a NaN that already won stays.
+      const bool wins = !(in[c] <= best[c]) & (best[c] == best[c]);
+      best[c] = wins ? in[c] : best[c];
+      winner[c] = wins ? number : winner[c];
+    }
+  });
+  std::copy_n(best, count, y);
+  for (std::int64_t c = 0; c < count; ++c) winners[c] = static_cast<Index>(winner[c]);
+}
+
+}  // namespace
+
+template <Scalar T, class Index>
+void max_pooling(const PoolingSize& size, const T* x, T* y, Index* winners) {
+  for_lines(size, [&](std::int64_t image, std::int64_t row) {
+    for (std::int64_t column = 0; column < size.columns.out; ++column) {
+      const std::int64_t to = output_offset(size, image, row, column);
+      for (std::int64_t c = 0; c < size.channels; c += kStrip) {
+        max_of_window(size, image, row, column, std::min(kStrip, size.channels - c), x + c,
+                      y + to + c, winners + to + c);
+      }
+    }
+  });
+}
+
+template <Scalar T, class Index>
+void max_scatter(const PoolingSize& size, const T* y, const Index* winners, T* x) {
+  const std::int64_t image_size = size.rows.in * size.columns.in * size.channels;
+  const TapOffsets taps(size);
+  for_images(size, [&](std::int64_t image) {
+    std::fill_n(x + image * image_size, image_size, T{0});
+    for (std::int64_t row = 0; row < size.rows.out; ++row) {
+      taps.for_winners(image, row, winners,
+                       [&](std::int64_t in, std::int64_t out) { x[in] += y[out]; });
+    }
+  });
+}
+
+template <Scalar T, class Index>
+void max_gather(const PoolingSize& size, const T* x, const Index* winners, T* y) {
+  const TapOffsets taps(size);
+  for_lines(size, [&](std::int64_t image, std::int64_t row) {
+    taps.for_winners(image, row, winners,
+                     [&](std::int64_t in, std::int64_t out) { y[out] = x[in]; });
+  });
+}
+
+template <Scalar T>
+void average_pooling(const PoolingSize& size, const T* x, T* y) {
+  for_lines(size, [&](std::int64_t image, std::int64_t row) {
+    for (std::int64_t column = 0; column < size.columns.out; ++column) {
+      T* const sum = y + output_offset(size, image, row, column);
+      std::int64_t count = 0;
+      for_taps(size, image, row, column, [&](std::int64_t from, std::int64_t, bool first) {
+        const T* in = x + from;
+        ++count;
+        if (first) {
+          std::copy_n(in, size.channels, sum);
+          return;
+        }
+        for (std::int64_t c = 0; c < size.channels; ++c) sum[c] += in[c];
+      });
+      for (std::int64_t c = 0; c < size.channels; ++c) sum[c] /= static_cast<T>(count);
+    }
+  });
+}
+
+template <Scalar T>
+void average_spread(const PoolingSize& size, const T* y, T* x) {
+  const std::int64_t image_size = size.rows.in * size.columns.in * size.channels;
+  for_images(size, [&](std::int64_t image) {
+    std::fill_n(x + image * image_size, image_size, T{0});
+    for (std::int64_t row = 0; row < size.rows.out; ++row) {
+      for (std::int64_t column = 0; column < size.columns.out; ++column) {
+        const T* in = y + output_offset(size, image, row, column);
+        const auto rows = size.rows.taps(row);
+        const auto columns = size.columns.taps(column);
+        const auto count =
+            static_cast<T>((rows.last - rows.first) * (columns.last - columns.first));
+        for_taps(size, image, row, column, [&](std::int64_t to, std::int64_t, bool) {
+          for (std::int64_t c = 0; c < size.channels; ++c) x[to + c] += in[c] / count;
+        });
+      }
+    }
+  });
+}
+
+#define LAMINA_INSTANTIATE_MAX(T, Index)                                     \
+  template void max_pooling(const PoolingSize&, const T*, T*, Index*);       \
+  template void max_scatter(const PoolingSize&, const T*, const Index*, T*); \
+  template void max_gather(const PoolingSize&, const T*, const Index*, T*);
+#define LAMINA_INSTANTIATE(T)                                      \
+  LAMINA_INSTANTIATE_MAX(T, std::uint8_t)                          \
+  LAMINA_INSTANTIATE_MAX(T, std::int64_t)                          \
+  template void average_pooling(const PoolingSize&, const T*, T*); \
+  template void average_spread(const PoolingSize&, const T*, T*);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+#undef LAMINA_INSTANTIATE_MAX
+
+}  // namespace lamina::kernels

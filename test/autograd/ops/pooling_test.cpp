@@ -1,0 +1,183 @@
+// Pooling against loops that look at every window element by element.
+#include <fmt/core.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <lamina/autograd/ops/pooling.hpp>
+#include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/tape.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "support/numbers.hpp"
+
+namespace lamina {
+namespace {
+
+using test::check_close;
+using test::random_tensor;
+
+// The positions of the input, in order, that output (i, j) sees along each axis.
+std::vector<std::int64_t> seen(std::int64_t in, std::int64_t at, std::size_t axis,
+                               const PoolingOptions& options) {
+  const std::int64_t stride = options.strides.value_or(options.pool)[axis];
+  const std::int64_t pool = options.pool[axis];
+  std::int64_t before = options.padding.before()[axis];
+  if (options.padding == Padding::same) {
+    const std::int64_t out = (in + stride - 1) / stride;
+    before = std::max<std::int64_t>(0, (out - 1) * stride + pool - in) / 2;
+  }
+  std::vector<std::int64_t> result;
+  for (std::int64_t tap = 0; tap < pool; ++tap) {
+    const std::int64_t position = at * stride + tap - before;
+    if (position >= 0 && position < in) result.push_back(position);
+  }
+  return result;
+}
+
+struct Naive {
+  Tensor<double> maximum;
+  Tensor<double> maximum_gradient;
+  Tensor<double> average;
+  Tensor<double> average_gradient;
+};
+
+Naive naive(const Tensor<double>& x, const Tensor<double>& dy, const PoolingOptions& options) {
+  Naive result{Tensor<double>::zeros(dy.shape()), Tensor<double>::zeros(x.shape()),
+               Tensor<double>::zeros(dy.shape()), Tensor<double>::zeros(x.shape())};
+  const Shape& out = dy.shape();
+  for (std::int64_t n = 0; n < out[0]; ++n)
+    for (std::int64_t i = 0; i < out[1]; ++i)
+      for (std::int64_t j = 0; j < out[2]; ++j)
+        for (std::int64_t c = 0; c < out[3]; ++c) {
+          std::vector<std::array<std::int64_t, 2>> window;
+          for (const std::int64_t row : seen(x.shape()[1], i, 0, options))
+            for (const std::int64_t column : seen(x.shape()[2], j, 1, options))
+              window.push_back({row, column});
+          BOOST_REQUIRE(!window.empty());
+          auto best = window.front();
+          double sum = 0;
+          for (const auto& [row, column] : window) {
+            const double value = x.at({n, row, column, c});
+            sum += value;
+            const double best_value = x.at({n, best[0], best[1], c});
+            if (std::isnan(best_value)) continue;
+            if (value > best_value || std::isnan(value)) best = {row, column};
+          }
+          const double gradient = dy.at({n, i, j, c});
+          const auto count = static_cast<double>(window.size());
+          result.maximum.set({n, i, j, c}, x.at({n, best[0], best[1], c}));
+          result.average.set({n, i, j, c}, sum / count);
+          const auto add = [&](Tensor<double>& to, std::int64_t row, std::int64_t column,
+                               double value) {
+            to.set({n, row, column, c}, to.at({n, row, column, c}) + value);
+          };
+          add(result.maximum_gradient, best[0], best[1], gradient);
+          for (const auto& [row, column] : window) {
+            add(result.average_gradient, row, column, gradient / count);
+          }
+        }
+  return result;
+}
+
+template <class Op>
+std::pair<Tensor<double>, Tensor<double>> value_and_gradient(Op&& op, const Tensor<double>& x,
+                                                             const Tensor<double>& dy) {
+  Tape<double> tape;
+  const Variable<double> input = tape.watch(x);
+  const Variable<double> y = op(input);
+  return {y.value(), tape.gradients(y, {input}, {.seed = dy})[0].value()};
+}
+
+void check_against_naive(const Tensor<double>& x, PoolingOptions options) {
+  BOOST_TEST_CONTEXT(fmt::format(
+      "x {} pool {},{} strides {} padding {}", x.shape().to_string(), options.pool[0],
+      options.pool[1], options.strides ? (*options.strides)[0] : 0, options.padding.to_string())) {
+    const Tensor<double> dy =
+        random_tensor<double>(pool2d_output_shape(x.shape(), options, "test"), 5);
+    const Naive expected = naive(x, dy, options);
+    for (const Layout layout : {Layout::channels_last, Layout::channels_first}) {
+      options.layout = layout;
+      const auto arrange = [&](const Tensor<double>& image) {
+        return layout == Layout::channels_last ? image
+                                               : transpose<double>(image, {0, 3, 1, 2}).value();
+      };
+      const auto [maximum, maximum_gradient] = value_and_gradient(
+          [&](const auto& input) { return max_pool2d(input, options); }, arrange(x), arrange(dy));
+      BOOST_TEST(identical(maximum, arrange(expected.maximum)));
+      check_close("max gradient", maximum_gradient, arrange(expected.maximum_gradient), 1e-14);
+      const auto [average, average_gradient] =
+          value_and_gradient([&](const auto& input) { return average_pool2d(input, options); },
+                             arrange(x), arrange(dy));
+      check_close("average", average, arrange(expected.average), 1e-14);
+      check_close("average gradient", average_gradient, arrange(expected.average_gradient), 1e-14);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE(pooling)
+
+BOOST_AUTO_TEST_CASE(equals_the_naive_form_over_every_combination_of_options) {
+  for (const Pair pool : {Pair{1, 1}, Pair{2, 2}, Pair{3, 2}, Pair{2, 5}})
+    for (const std::optional<Pair> strides :
+         {std::optional<Pair>{}, std::optional<Pair>{{1, 1}}, std::optional<Pair>{{2, 3}}})
+      for (const Padding& padding : {Padding::valid, Padding::same})
+        check_against_naive(random_tensor<double>({2, 7, 11, 3}, 1),
+                            {.pool = pool, .strides = strides, .padding = padding});
+  check_against_naive(random_tensor<double>({2, 7, 11, 3}, 1),
+                      {.pool = {3, 2}, .strides = Pair{2, 1}, .padding = Padding(2, 1, 0, 1)});
+}
+
+BOOST_AUTO_TEST_CASE(takes_many_channels_and_windows_of_more_than_256_elements) {
+  check_against_naive(random_tensor<double>({3, 5, 7, 131}, 2), {.padding = Padding::same});
+  check_against_naive(random_tensor<double>({2, 23, 19, 3}, 3),
+                      {.pool = {17, 19}, .strides = Pair{3, 1}, .padding = Padding::same});
+}
+
+BOOST_AUTO_TEST_CASE(takes_extents_of_zero_and_one) {
+  for (const Shape& shape : {Shape{0, 4, 6, 3}, Shape{2, 4, 6, 0}, Shape{1, 2, 2, 1}}) {
+    check_against_naive(random_tensor<double>(shape, 1), {});
+  }
+  const PoolingOptions same{.padding = Padding::same};
+  check_against_naive(random_tensor<double>({1, 1, 1, 1}, 1), same);
+  check_against_naive(random_tensor<double>({2, 0, 3, 1}, 1), same);
+}
+
+BOOST_AUTO_TEST_CASE(of_equal_maxima_the_first_wins_and_nan_over_all) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  check_against_naive(Tensor<double>({1, 4, 4, 1}, 2.0), {.pool = {3, 3}, .strides = Pair{1, 1}});
+  check_against_naive(Tensor<double>({1, 2, 2, 1}, -infinity),
+                      {.pool = {3, 3}, .strides = Pair{1, 1}, .padding = Padding::same});
+  const Tensor<double> x({1, 2, 4, 1}, {1, nan, 5, nan, nan, 2, nan, 7});
+  check_against_naive(x, {});
+  BOOST_TEST(std::isnan(max_pool2d<double>(x).value().data()[1]));
+}
+
+BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {
+  const int before = threads();
+  const Tensor<float> x = random_tensor<float>({29, 17, 19, 23}, 1);
+  const PoolingOptions options{.pool = {3, 3}, .strides = Pair{2, 2}, .padding = Padding::same};
+  std::vector<Tensor<float>> results[2];
+  for (int count = 1; count <= 2; ++count) {
+    set_threads(count);
+    for (const bool maximum : {false, true}) {
+      Tape<float> tape;
+      const Variable<float> input = tape.watch(x);
+      const Variable<float> y =
+          maximum ? max_pool2d(input, options) : average_pool2d(input, options);
+      results[count - 1].push_back(y.value());
+      results[count - 1].push_back(tape.gradients(y, {input}, {.seed = y.value()})[0].value());
+    }
+  }
+  set_threads(before);
+  for (std::size_t i = 0; i < 4; ++i) BOOST_TEST(identical(results[0][i], results[1][i]));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace lamina
