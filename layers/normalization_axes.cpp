@@ -58,11 +58,27 @@ NormalizationAxes::NormalizationAxes(std::span<const std::int64_t> axis, const S
   for (int k = 1; k < reduced; ++k) layout_.middle *= input[order_[k]];
 }
 
-Shape NormalizationAxes::parameter_shape() const {
-  if (kept_.size() == 1) return {input_[kept_.front()]};
+// The input's rank with 1 on the reduced axes.
+Shape NormalizationAxes::full_shape() const {
   std::vector<std::int64_t> extents(static_cast<std::size_t>(input_.rank()), 1);
   for (const int a : kept_) extents[static_cast<std::size_t>(a)] = input_[a];
   return Shape(std::span<const std::int64_t>(extents));
+}
+
+Shape NormalizationAxes::parameter_shape() const {
+  return kept_.size() == 1 ? Shape{input_[kept_.front()]} : full_shape();
+}
+
+template <Scalar T>
+std::optional<Variable<T>> NormalizationAxes::per_channel(const Variable<T>& variable) const {
+  const Shape full = full_shape();
+  if (!broadcasts_to(variable.shape(), full)) return std::nullopt;
+  return reshape(broadcast_to(variable, full), parameter_shape());
+}
+
+template <Scalar T>
+Variable<T> NormalizationAxes::broadcastable(const Variable<T>& coefficient) const {
+  return reshape(coefficient, full_shape());
 }
 
 template <Scalar T>
@@ -75,9 +91,13 @@ Variable<T> NormalizationAxes::restored(const Variable<T>& y) const {
   return adjacent() ? y : transpose(y, inverse_);
 }
 
-template Variable<float> NormalizationAxes::arranged(const Variable<float>&) const;
-template Variable<double> NormalizationAxes::arranged(const Variable<double>&) const;
-template Variable<float> NormalizationAxes::restored(const Variable<float>&) const;
-template Variable<double> NormalizationAxes::restored(const Variable<double>&) const;
+#define LAMINA_NORMALIZATION_AXES(T)                                                            \
+  template Variable<T> NormalizationAxes::arranged(const Variable<T>&) const;                   \
+  template Variable<T> NormalizationAxes::restored(const Variable<T>&) const;                   \
+  template std::optional<Variable<T>> NormalizationAxes::per_channel(const Variable<T>&) const; \
+  template Variable<T> NormalizationAxes::broadcastable(const Variable<T>&) const;
+LAMINA_NORMALIZATION_AXES(float)
+LAMINA_NORMALIZATION_AXES(double)
+#undef LAMINA_NORMALIZATION_AXES
 
 }  // namespace lamina

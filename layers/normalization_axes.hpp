@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <lamina/autograd/kernels/norm_layout.hpp>
 #include <lamina/autograd/variable.hpp>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,7 +36,16 @@ class NormalizationAxes {
   template <Scalar T>
   Variable<T> restored(const Variable<T>& y) const;
 
+  // A variable that broadcasts to the input, as one value per channel; nothing where it varies
+  // along a reduced axis.
+  template <Scalar T>
+  std::optional<Variable<T>> per_channel(const Variable<T>& variable) const;
+  // A value per channel in the shape that broadcasts to the input.
+  template <Scalar T>
+  Variable<T> broadcastable(const Variable<T>& coefficient) const;
+
  private:
+  Shape full_shape() const;
   bool adjacent() const noexcept { return order_.empty(); }
 
   Shape input_;

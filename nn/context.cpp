@@ -10,34 +10,50 @@ Context<T> Context<T>::for_training(Tape<T>& tape, Rng& rng) {
 }
 
 template <Scalar T>
-void Context<T>::update(const Buffer<T>& buffer, Tensor<T> value, double rate) const {
-  switch (updates) {
-    case StateUpdates::discard:
-      return;
-    case StateUpdates::collect:
-      if (!collected) {
-        throw StateError("update", "a context that collects updates needs a place for them; got "
-                                   "collected = null");
-      }
-      return collected->add(buffer.data(), std::move(value), rate);
-    case StateUpdates::apply:
-      if (!writable) {
-        throw StateError("update", "state changes need a module that is not const; got a const call "
-                                   "with updates = apply, expected discard or collect");
-      }
-      return buffer.data()->move_toward(value, rate);
+void Context<T>::require_place_for_updates() const {
+  if (updates == StateUpdates::collect && !collected) {
+    throw StateError("update",
+                     "a context that collects updates needs a place for them; got "
+                     "collected = null");
+  }
+  if (updates == StateUpdates::apply && !writable) {
+    throw StateError("update",
+                     "state changes need a module that is not const; got a const call with "
+                     "updates = apply, expected discard or collect");
   }
 }
 
 template <Scalar T>
-void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value,
-                              double rate) {
-  updates_.push_back({std::move(buffer), std::move(value), rate});
+void Context<T>::update(const Buffer<T>& buffer, Tensor<T> value, double rate) const {
+  require_place_for_updates();
+  if (updates == StateUpdates::apply) {
+    buffer.data()->assign(moved_toward(buffer.value(), value, rate));
+  } else if (updates == StateUpdates::collect) {
+    collected->add(buffer.data(), [value = std::move(value), rate](const Tensor<T>& current) {
+      return moved_toward(current, value, rate);
+    });
+  }
+}
+
+template <Scalar T>
+void Context<T>::update(const Buffer<T>& buffer,
+                        typename CollectedUpdates<T>::Change change) const {
+  require_place_for_updates();
+  if (updates == StateUpdates::apply) {
+    buffer.data()->assign(change(buffer.value()));
+  } else if (updates == StateUpdates::collect) {
+    collected->add(buffer.data(), std::move(change));
+  }
+}
+
+template <Scalar T>
+void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Change change) {
+  updates_.push_back({std::move(buffer), std::move(change)});
 }
 
 template <Scalar T>
 void CollectedUpdates<T>::apply() {
-  for (Update& update : updates_) update.buffer->move_toward(update.value, update.rate);
+  for (Update& update : updates_) update.buffer->assign(update.change(update.buffer->value));
   updates_.clear();
 }
 

@@ -1,14 +1,16 @@
 // Context: everything a call of a module depends on besides its input. There is no hidden mode: the
-// tape, the training flag, random numbers, the step, what happens to state changes, and where warnings
-// go, all arrive here.
+// tape, the training flag, random numbers, the step, what happens to state changes, and where
+// warnings go, all arrive here.
 //
-//   auto ctx = Context<float>::for_training(tape, rng);    // records, draws, updates moving statistics
-//   auto ctx = Context<float>::for_inference();            // none of these
+//   auto ctx = Context<float>::for_training(tape, rng);    // records, draws, updates moving
+//   statistics auto ctx = Context<float>::for_inference();            // none of these
 //
-// A context is a cheap value; the things it points to belong to the caller and must outlive the call.
+// A context is a cheap value; the things it points to belong to the caller and must outlive the
+// call.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <lamina/autograd/tape.hpp>
 #include <memory>
 #include <string>
@@ -54,7 +56,9 @@ class CallObserver {
 template <Scalar T>
 class CollectedUpdates {
  public:
-  void add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, double rate);
+  using Change = std::function<Tensor<T>(const Tensor<T>& current)>;
+
+  void add(std::shared_ptr<BufferData<T>> buffer, Change change);
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(updates_.size()); }
   void apply();  // writes all, then forgets them
   void clear() noexcept { updates_.clear(); }
@@ -62,8 +66,7 @@ class CollectedUpdates {
  private:
   struct Update {
     std::shared_ptr<BufferData<T>> buffer;
-    Tensor<T> value;
-    double rate;
+    Change change;
   };
   std::vector<Update> updates_;
 };
@@ -73,8 +76,8 @@ struct Context {
   Tape<T>* tape = nullptr;  // null: nothing is recorded
   bool training = false;
   StateUpdates updates = StateUpdates::apply;
-  Rng* rng = nullptr;      // needed to build parameters and to drop out
-  std::int64_t step = 0;   // training steps so far: counts random streams and schedules
+  Rng* rng = nullptr;     // needed to build parameters and to drop out
+  std::int64_t step = 0;  // training steps so far: counts random streams and schedules
   Warnings* warn = nullptr;
   CollectedUpdates<T>* collected = nullptr;
   CallObserver<T>* observer = nullptr;
@@ -83,10 +86,15 @@ struct Context {
   static Context for_training(Tape<T>& tape, Rng& rng);
   static Context for_inference() { return {.updates = StateUpdates::discard}; }
 
-  // Emits the state change buffer += rate * (value - buffer); the policy decides what becomes of it. With
-  // `collect` the buffer is read when the change is applied, so that several changes of one buffer add up.
-  // StateError under `apply` in a call on a const module.
+  // Emits the state change buffer += rate * (value - buffer); the policy decides what becomes of
+  // it. With `collect` the buffer is read when the change is applied, so that several changes of
+  // one buffer add up. StateError under `apply` in a call on a const module.
   void update(const Buffer<T>& buffer, Tensor<T> value, double rate = 1) const;
+  // The general form: buffer = change(buffer).
+  void update(const Buffer<T>& buffer, typename CollectedUpdates<T>::Change change) const;
+
+  // StateError where update() could do nothing with a change; lets a layer check before it works.
+  void require_place_for_updates() const;
 
   // Set by the outermost module call: the root of the tree, and whether it may be changed.
   const Module<T>* root = nullptr;

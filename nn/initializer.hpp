@@ -1,5 +1,5 @@
-// Initializer: how the first value of a parameter is drawn. A cheap value type; two are alike when name
-// and numbers are. The stock ones are made by the factories below; a user's own derives from
+// Initializer: how the first value of a parameter is drawn. A cheap value type; two are alike when
+// name and numbers are. The stock ones are made by the factories below; a user's own derives from
 // InitializerFunction (and is refused by save_model, because a file cannot carry code).
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace lamina {
 
-// A name and named numbers: enough to write a stock initializer, regularizer or constraint into a file
-// and to make it again.
+// A name and named numbers: enough to write a stock initializer, regularizer or constraint into a
+// file and to make it again.
 struct Description {
   std::string name;  // empty: a user's own, which cannot be written
   std::vector<std::pair<std::string, double>> numbers;

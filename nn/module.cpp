@@ -24,8 +24,8 @@ std::string snake_case_of(const std::type_info& info) {
   std::string result;
   for (std::size_t i = 0; i < name.size(); ++i) {
     const auto c = static_cast<unsigned char>(name[i]);
-    const bool starts_word = std::isupper(c) && i > 0 &&
-                             std::islower(static_cast<unsigned char>(name[i - 1])) != 0;
+    const bool starts_word =
+        std::isupper(c) && i > 0 && std::islower(static_cast<unsigned char>(name[i - 1])) != 0;
     if (starts_word) result += '_';
     result += static_cast<char>(std::tolower(c));
   }
@@ -51,9 +51,7 @@ class OwnStateVisitor : public Visitor<T> {
 template <Scalar T>
 class WholeStateVisitor : public OwnStateVisitor<T> {
  protected:
-  void child(std::string_view name, Module<T>& module) override {
-    Visitor<T>::child(name, module);
-  }
+  void child(std::string_view name, Module<T>& module) override { Visitor<T>::child(name, module); }
 };
 
 template <Scalar T>
@@ -114,8 +112,7 @@ void Builder<T>::require_shape(std::string_view name, const Shape& found,
                                const Shape& expected) const {
   if (found == expected) return;
   throw ShapeError(std::string(name), "the stored value must fit the input; got shape " +
-                                          found.to_string() + ", expected " +
-                                          expected.to_string());
+                                          found.to_string() + ", expected " + expected.to_string());
 }
 
 template <Scalar T>
@@ -128,10 +125,10 @@ Tensor<T> Builder<T>::draw(std::string_view name, const Shape& shape,
   const std::string path = path_.empty() ? std::string(name) : path_ + "." + std::string(name);
   Tensor<T> value = initializer.operator()<T>(shape, ctx_.rng->stream(path, 0));
   if (!(value.shape() == shape)) {
-    throw ShapeError(std::string(name), "an initializer must return the shape that it was asked "
-                                        "for; got " +
-                                            value.shape().to_string() + ", expected " +
-                                            shape.to_string());
+    throw ShapeError(std::string(name),
+                     "an initializer must return the shape that it was asked "
+                     "for; got " +
+                         value.shape().to_string() + ", expected " + shape.to_string());
   }
   return value;
 }
@@ -180,15 +177,16 @@ Variable<T> Module<T>::run(const Variable<T>& x, const Context<T>& ctx) const {
   });
 }
 
-// The outermost call decided whether the tree may be changed; where it may, its objects are not const,
-// so that writing through the cast is defined.
+// The outermost call decided whether the tree may be changed; where it may, its objects are not
+// const, so that writing through the cast is defined.
 template <Scalar T>
 void Module<T>::prepare(const Shape& input, const Context<T>& ctx) const {
   const bool complete = own_state_complete(*this);
   if (!ctx.writable) {
     if (complete) return;
-    throw StateError(type(), "a module must be built before a const call; call it once as non-const, "
-                             "or load it");
+    throw StateError(type(),
+                     "a module must be built before a const call; call it once as non-const, "
+                     "or load it");
   }
   const_cast<Module<T>*>(ctx.root)->name_tree();
   if (!complete) {

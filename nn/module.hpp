@@ -11,13 +11,13 @@
 //     }
 //   };
 //
-// Naming, copying (deep, by the compiler-written constructor), saving, summary and optimizers follow from
-// visit(). forward() is const: state changes go through ctx.update(). Parameters whose shape depends on
-// the input are made in build(), on the first call of a tree that is not const.
+// Naming, copying (deep, by the compiler-written constructor), saving, summary and optimizers
+// follow from visit(). forward() is const: state changes go through ctx.update(). Parameters whose
+// shape depends on the input are made in build(), on the first call of a tree that is not const.
 //
-// Errors raised inside a call carry the dotted path of the innermost module. StateError: a const call on
-// a module never built; building without random numbers in the context.
-// Thread-safety: const calls without tape and without updates may run on many threads at once.
+// Errors raised inside a call carry the dotted path of the innermost module. StateError: a const
+// call on a module never built; building without random numbers in the context. Thread-safety:
+// const calls without tape and without updates may run on many threads at once.
 #pragma once
 
 #include <atomic>
@@ -35,8 +35,8 @@ class Builder {
  public:
   Builder(const Context<T>& ctx, std::string path) : ctx_(ctx), path_(std::move(path)) {}
 
-  // Draws the value from the stream of the path "<module>.<name>". A value that is already there (from
-  // a file) stays; ShapeError when it has another shape.
+  // Draws the value from the stream of the path "<module>.<name>". A value that is already there
+  // (from a file) stays; ShapeError when it has another shape.
   void operator()(std::string_view name, Parameter<T>& parameter, const Shape& shape,
                   const Initializer& initializer);
   void operator()(std::string_view name, Buffer<T>& buffer, const Shape& shape,
@@ -68,7 +68,8 @@ class Module {
   virtual Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const = 0;
   // Makes the parameters for inputs of this shape; called before the first forward.
   virtual void build(const Shape& input, Builder<T>& builder) { (void)input, (void)builder; }
-  // What it calls itself in errors, files and as a child: "dense". Default: the class name in that form.
+  // What it calls itself in errors, files and as a child: "dense". Default: the class name in that
+  // form.
   virtual std::string type() const;
   // The name its parent should give it; empty: its type.
   virtual std::string name() const { return {}; }
@@ -96,8 +97,9 @@ class Module {
   Module& operator=(const Module&) noexcept { return *this; }
   Module& operator=(Module&&) noexcept { return *this; }
 
-  // For modules with a method of their own beside forward (several inputs, say): runs `function` with
-  // the context that the children must get, with names, building rights and error paths as a call.
+  // For modules with a method of their own beside forward (several inputs, say): runs `function`
+  // with the context that the children must get, with names, building rights and error paths as a
+  // call.
   template <class Function>
   auto call(const Context<T>& ctx, Function&& function) {
     return guarded(entered(ctx, true), std::forward<Function>(function));
@@ -125,7 +127,8 @@ class Module {
   }
 
   std::string path_;
-  // Named and built: the fast path of a call. Atomic because const calls on many threads may set it.
+  // Named and built: the fast path of a call. Atomic because const calls on many threads may set
+  // it.
   mutable std::atomic<bool> prepared_{false};
 };
 

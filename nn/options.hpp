@@ -60,6 +60,7 @@ class OptionVisitor {
   virtual void operator()(std::string_view name, Extents2& value) = 0;
   virtual void operator()(std::string_view name, std::optional<bool>& value) = 0;
   virtual void operator()(std::string_view name, std::optional<double>& value) = 0;
+  virtual void operator()(std::string_view name, std::optional<std::int64_t>& value) = 0;
   virtual void operator()(std::string_view name, Initializer& value) = 0;
   virtual void operator()(std::string_view name, Regularizer& value) = 0;
   virtual void operator()(std::string_view name, Constraint& value) = 0;

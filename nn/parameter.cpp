@@ -29,15 +29,20 @@ void BufferData<T>::assign(const Tensor<T>& value) {
 }
 
 template <Scalar T>
-void BufferData<T>::move_toward(const Tensor<T>& target, double rate) {
-  if (rate == 1) return assign(target);
-  if (!(value.shape() == target.shape())) return assign(target);  // throws: shapes differ
+Tensor<T> moved_toward(const Tensor<T>& current, const Tensor<T>& target, double rate) {
+  if (rate == 1 || !(current.shape() == target.shape())) return target;
+  Tensor<T> result = Tensor<T>::uninitialized(current.shape());
+  T* out = result.mutable_data();
   const T factor = static_cast<T>(rate);
-  T* v = value.mutable_data();
-  const T* t = target.data();
-  for (std::int64_t i = 0; i < value.size(); ++i) v[i] -= (v[i] - t[i]) * factor;
+  for (std::int64_t i = 0; i < current.size(); ++i) {
+    const T value = current.data()[i];
+    out[i] = value - (value - target.data()[i]) * factor;
+  }
+  return result;
 }
 
+template Tensor<float> moved_toward(const Tensor<float>&, const Tensor<float>&, double);
+template Tensor<double> moved_toward(const Tensor<double>&, const Tensor<double>&, double);
 template struct ParameterData<float>;
 template struct ParameterData<double>;
 template struct BufferData<float>;

@@ -4,9 +4,9 @@
 //   Buffer     saved and copied, never optimized: moving statistics
 //   Counter    an integer that is saved: number of updates
 //
-// All three are undefined (or zero) until the module is built or loaded, know their dotted path once the
-// module has been named, and are copied deeply with the module (see tied.hpp).
-// Errors: ShapeError when a value of another shape is assigned to a defined parameter or buffer.
+// All three are undefined (or zero) until the module is built or loaded, know their dotted path
+// once the module has been named, and are copied deeply with the module (see tied.hpp). Errors:
+// ShapeError when a value of another shape is assigned to a defined parameter or buffer.
 // Thread-safety: reading from many threads; writing by one while nobody reads.
 #pragma once
 
@@ -75,10 +75,11 @@ struct BufferData {
   std::string path;
 
   void assign(const Tensor<T>& value);
-
-  // value -= (value - target) * rate: a step of a moving average; rate 1 assigns exactly.
-  void move_toward(const Tensor<T>& target, double rate);
 };
+
+// current - (current - target) * rate: a step of a moving average; rate 1 gives the target exactly.
+template <Scalar T>
+Tensor<T> moved_toward(const Tensor<T>& current, const Tensor<T>& target, double rate);
 
 template <Scalar T>
 class Buffer {

@@ -21,8 +21,8 @@ template <Scalar T>
 ModulePointer<T> Registry<T>::make(const std::string& type, OptionVisitor& reader) const {
   const auto found = factories_.find(type);
   if (found == factories_.end()) {
-    throw ArgumentError("registry", "a module type must be registered before it can be made; got '" +
-                                        type + "'");
+    throw ArgumentError(
+        "registry", "a module type must be registered before it can be made; got '" + type + "'");
   }
   return found->second(reader);
 }

@@ -1,12 +1,12 @@
-// Registry: type name -> factory. Loading a model file makes exactly the types that are registered, with
-// the argument checks of a user's call; the file can never create anything else.
+// Registry: type name -> factory. Loading a model file makes exactly the types that are registered,
+// with the argument checks of a user's call; the file can never create anything else.
 //
 //   auto registry = standard_registry<float>();      // every layer of lamina
 //   registry.add<ResidualBlock>();                   // one's own, by an explicit call
 //
-// A registered type has a constructor from its Options (an aggregate with visit, see options.hpp), or a
-// default constructor when it has no Options.
-// Errors: ArgumentError for a type that is registered twice or not at all.
+// A registered type has a constructor from its Options (an aggregate with visit, see options.hpp),
+// or a default constructor when it has no Options. Errors: ArgumentError for a type that is
+// registered twice or not at all.
 #pragma once
 
 #include <functional>
@@ -49,8 +49,8 @@ class Registry {
   ModulePointer<T> make(const std::string& type, OptionVisitor& reader) const;
 
  private:
-  // Options with Required fields say how an unfilled one is made; blank() holds values that pass the
-  // constructor's checks.
+  // Options with Required fields say how an unfilled one is made; blank() holds values that pass
+  // the constructor's checks.
   template <class Options>
   static Options blank_options() {
     if constexpr (requires { Options::blank(); }) {

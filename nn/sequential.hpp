@@ -4,10 +4,9 @@
 //   net.add<Dense>({.units = 128}).add<ReLU>().add<Dense>({.units = 10});
 //   net.add(MyBlock());                      // a module of one's own, by value
 //
-// Children are named after their type, numbered when it occurs again ("dense", "dense_1"), or by their
-// option .name. Copying copies the children.
-// Errors: ArgumentError for a name that is taken or holds a dot, or an index
-// out of range.
+// Children are named after their type, numbered when it occurs again ("dense", "dense_1"), or by
+// their option .name. Copying copies the children. Errors: ArgumentError for a name that is taken
+// or holds a dot, or an index out of range.
 #pragma once
 
 #include <lamina/nn/module_pointer.hpp>

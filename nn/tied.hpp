@@ -1,14 +1,15 @@
 // Tied: a member that is copied with its owner, unless the owner is being shared.
 //
-// Parameters, buffers and counters live in a Tied. The compiler-written copy of a module is then deep. A
-// SharingScope turns the copies made inside it into second handles on the same state; that is how
-// share(layer) ties weights. When a tree that holds several handles on one state is copied, the copies
-// are tied to each other and to nothing else.
+// Parameters, buffers and counters live in a Tied. The compiler-written copy of a module is then
+// deep. A SharingScope turns the copies made inside it into second handles on the same state; that
+// is how share(layer) ties weights. When a tree that holds several handles on one state is copied,
+// the copies are tied to each other and to nothing else.
 //
-// Assignment writes into the existing state when somebody else looks at it (an optimizer, a tape): an
-// optimizer made for a network stays with it when the network is assigned to.
+// Assignment writes into the existing state when somebody else looks at it (an optimizer, a tape):
+// an optimizer made for a network stays with it when the network is assigned to.
 //
-// Thread-safety: as std::shared_ptr; a SharingScope and the memory of a copy belong to their thread.
+// Thread-safety: as std::shared_ptr; a SharingScope and the memory of a copy belong to their
+// thread.
 #pragma once
 
 #include <algorithm>
@@ -65,8 +66,8 @@ class Tied {
     bool tied = false;
   };
 
-  // The copy of a tied cell that is being assembled on this thread, and the handles that already took
-  // part: a handle that asks twice belongs to a second copy of the tree.
+  // The copy of a tied cell that is being assembled on this thread, and the handles that already
+  // took part: a handle that asks twice belongs to a second copy of the tree.
   struct Assembly {
     std::weak_ptr<Cell> source, copy;
     std::vector<const Tied*> handles;
@@ -103,7 +104,8 @@ class Tied {
   std::shared_ptr<Cell> cell_;
 };
 
-// A second handle on the same parameters, buffers and counters: `Dense<float> decoder = share(encoder);`
+// A second handle on the same parameters, buffers and counters: `Dense<float> decoder =
+// share(encoder);`
 template <class M>
 M share(const M& module) {
   SharingScope scope;

@@ -1,7 +1,8 @@
-// Visitor: walks what Module::visit lists. Naming, counting, copying into optimizers, saving, loading
-// and printing are visitors.
+// Visitor: walks what Module::visit lists. Naming, counting, copying into optimizers, saving,
+// loading and printing are visitors.
 //
-// A subclass overrides what it wants to hear; paths are dotted from the module that walk() was given
+// A subclass overrides what it wants to hear; paths are dotted from the module that walk() was
+// given
 // ("block1.bn.gamma"; the root itself has the empty path).
 #pragma once
 
@@ -18,7 +19,9 @@ class Visitor {
 
   // The module itself, then everything below it in the order of declaration.
   void walk(Module<T>& root);
-  void walk(const Module<T>& root) { walk(const_cast<Module<T>&>(root)); }  // for visitors that read
+  void walk(const Module<T>& root) {
+    walk(const_cast<Module<T>&>(root));
+  }  // for visitors that read
 
   // Called from Module::visit, once per member.
   void operator()(std::string_view name, Parameter<T>& member) { parameter(path_of(name), member); }
