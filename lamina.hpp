@@ -22,6 +22,9 @@
 #include <lamina/autograd/variable.hpp>
 #include <lamina/data/data_loader.hpp>
 #include <lamina/data/dataset.hpp>
+#include <lamina/data/idx.hpp>
+#include <lamina/data/mnist.hpp>
+#include <lamina/data/pgm.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/context.hpp>
 #include <lamina/nn/initializer.hpp>
