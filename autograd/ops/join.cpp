@@ -1,0 +1,101 @@
+#include <fmt/core.h>
+
+#include <lamina/autograd/kernels/strided_copy.hpp>
+#include <lamina/autograd/op.hpp>
+#include <lamina/autograd/ops/join.hpp>
+#include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+#include <vector>
+
+namespace lamina {
+
+namespace {
+
+template <Scalar T>
+void require_inputs(const char* who, std::span<const Variable<T>> inputs) {
+  if (inputs.empty()) {
+    throw ArgumentError(who, "there must be at least one input; got none");
+  }
+}
+
+template <Scalar T>
+Shape joined_shape(std::span<const Variable<T>> inputs, int axis) {
+  const Shape& first = inputs[0].shape();
+  std::int64_t extent = 0;
+  for (const Variable<T>& input : inputs) {
+    if (input.rank() != first.rank() || !(input.shape().with(axis, first[axis]) == first)) {
+      throw ShapeError("concatenate",
+                       fmt::format("inputs must agree but for axis {}; got {} and {}", axis,
+                                   first.to_string(), input.shape().to_string()));
+    }
+    extent += input.shape()[axis];
+  }
+  return first.with(axis, extent);
+}
+
+// The part [first, last) of an axis.
+template <Scalar T>
+Variable<T> part(const Variable<T>& x, int axis, std::int64_t first, std::int64_t last) {
+  std::array<Range, kMaxRank> ranges{};
+  ranges[static_cast<std::size_t>(axis)] = {.start = first, .stop = last};
+  return slice(x, std::span<const Range>(ranges.data(), static_cast<std::size_t>(axis + 1)));
+}
+
+}  // namespace
+
+template <Scalar T>
+Variable<T> concatenate(std::span<const Variable<T>> inputs, int axis) {
+  require_inputs("concatenate", inputs);
+  const int at = normalized_axis(axis, inputs[0].rank(), "concatenate");
+  Tensor<T> y = Tensor<T>::uninitialized(joined_shape(inputs, at));
+  const kernels::Strides strides = kernels::dense_strides(y.shape());
+  // Where every input ends; a tensor, because its memory is reused from step to step.
+  Tensor<std::int64_t> ends =
+      Tensor<std::int64_t>::uninitialized({static_cast<std::int64_t>(inputs.size())});
+  std::int64_t end = 0;
+  std::vector<const Variable<T>*> pointers;
+  pointers.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Shape& shape = inputs[i].shape();
+    kernels::strided_copy(shape, inputs[i].value().data(), kernels::dense_strides(shape),
+                          y.mutable_data() + end * strides[static_cast<std::size_t>(at)], strides);
+    end += shape[at];
+    ends.mutable_data()[i] = end;
+    pointers.push_back(&inputs[i]);
+  }
+  return record<T>("concatenate", std::span<const Variable<T>* const>(pointers), std::move(y),
+                   Saved<T>{}, [ends, at](Backward<T>& b) {
+                     std::int64_t first = 0;
+                     for (int i = 0; i < static_cast<int>(ends.size()); ++i) {
+                       const std::int64_t last = ends.data()[i];
+                       if (b.wants(i)) b.add(i, part(b.gradient(), at, first, last));
+                       first = last;
+                     }
+                   });
+}
+
+template <Scalar T>
+Variable<T> stack(std::span<const Variable<T>> inputs, int axis) {
+  require_inputs("stack", inputs);
+  const Shape& first = inputs[0].shape();
+  const int at = normalized_axis(axis, first.rank() + 1, "stack");
+  std::vector<Variable<T>> expanded;
+  expanded.reserve(inputs.size());
+  for (const Variable<T>& input : inputs) {
+    if (!(input.shape() == first)) {
+      throw ShapeError("stack", fmt::format("inputs must have one shape; got {} and {}",
+                                            first.to_string(), input.shape().to_string()));
+    }
+    expanded.push_back(reshape(input, first.inserted(at, 1)));
+  }
+  return concatenate(std::span<const Variable<T>>(expanded), at);
+}
+
+#define LAMINA_INSTANTIATE(T)                                          \
+  template Variable<T> concatenate(std::span<const Variable<T>>, int); \
+  template Variable<T> stack(std::span<const Variable<T>>, int);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
+
+}  // namespace lamina
