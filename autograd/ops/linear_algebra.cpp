@@ -31,30 +31,18 @@ std::string both(const Shape& a, const Shape& b, MatmulOptions options) {
 }
 
 Product product_of(const Shape& a, const Shape& b, MatmulOptions options) {
-  const std::int64_t a_rows = a[-2], a_columns = a[-1], b_rows = b[-2], b_columns = b[-1];
-  const std::int64_t inner = options.transpose_a ? a_rows : a_columns;
-  if (inner != (options.transpose_b ? b_columns : b_rows)) {
-    throw ShapeError("matmul",
-                     "the columns of the left operand must equal the rows of the right; "
-                     "got " +
-                         both(a, b, options) + ", expected inner extents alike");
-  }
   const Shape a_batch = leading_axes(a), b_batch = leading_axes(b);
   return {broadcast_shape(a_batch, b_batch, "matmul"),
           a_batch,
           b_batch,
-          options.transpose_a ? a_columns : a_rows,
-          options.transpose_b ? b_rows : b_columns,
-          inner};
+          a[options.transpose_a ? -1 : -2],
+          b[options.transpose_b ? -2 : -1],
+          a[options.transpose_a ? -2 : -1]};
 }
 
 template <Scalar T>
 Tensor<T> multiply(const Tensor<T>& a, const Tensor<T>& b, const Product& p,
                    MatmulOptions options) {
-  if (p.batch.rank() + 2 > kMaxRank) {
-    throw ShapeError("matmul", "the result must have at most 8 axes; got " +
-                                   both(a.shape(), b.shape(), options));
-  }
   Shape shape = p.batch.inserted(p.batch.rank(), p.rows);
   shape = shape.inserted(shape.rank(), p.columns);
   Tensor<T> c = Tensor<T>::uninitialized(shape);
@@ -99,7 +87,7 @@ Variable<T> matmul_of_matrices(const Variable<T>& a, const Variable<T>& b, Matmu
                    });
 }
 
-void check_ranks(const Shape& a, const Shape& b, MatmulOptions options) {
+void check_operands(const Shape& a, const Shape& b, MatmulOptions options) {
   if (a.rank() == 0 || b.rank() == 0) {
     throw ShapeError("matmul", "operands must have at least one axis; got " + both(a, b, options) +
                                    ", expected rank 1 to 8");
@@ -108,13 +96,19 @@ void check_ranks(const Shape& a, const Shape& b, MatmulOptions options) {
     throw ShapeError("matmul",
                      "an operand of rank 1 must not be transposed; got " + both(a, b, options));
   }
+  const std::int64_t columns = a[options.transpose_a ? -2 : -1];
+  const std::int64_t rows = b.rank() == 1 ? b[0] : b[options.transpose_b ? -1 : -2];
+  if (columns == rows) return;
+  throw ShapeError("matmul",
+                   "the columns of the left operand must equal the rows of the right; got " +
+                       both(a, b, options));
 }
 
 }  // namespace
 
 template <Scalar T>
 Variable<T> matmul(const Variable<T>& a, const Variable<T>& b, MatmulOptions options) {
-  check_ranks(a.shape(), b.shape(), options);
+  check_operands(a.shape(), b.shape(), options);
   if (a.rank() == 1) {
     const Variable<T> y = matmul(reshape(a, {1, a.size()}), b, options);
     return reshape(y, y.shape().without(b.rank() == 1 ? -1 : -2));

@@ -177,6 +177,32 @@ BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {
   for (std::size_t i = 0; i < 4; ++i) BOOST_TEST(identical(results[0][i], results[1][i]));
 }
 
+BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
+  const Variable<double> x = Tensor<double>({2, 5, 7, 3}, 0.0);
+  const auto says = [](const std::string& text) {
+    return [text](const Error& error) {
+      BOOST_TEST(error.what() == text);
+      return true;
+    };
+  };
+  BOOST_CHECK_EXCEPTION(max_pool2d(x, {.pool = {0, 2}}), ArgumentError,
+                        says("[max_pool2d] pool must lie in [1, 2147483647]; got (0, 2)"));
+  BOOST_CHECK_EXCEPTION(average_pool2d(x, {.strides = Pair{1, 0}}), ArgumentError,
+                        says("[average_pool2d] strides must lie in [1, 2147483647]; got (1, 0)"));
+  BOOST_CHECK_EXCEPTION(max_pool2d(x, {.padding = Padding(0, 2, 0, 0)}), ArgumentError,
+                        says("[max_pool2d] padding must be smaller than the window; got padding "
+                             "((0, 2), (0, 0)), pool (2, 2)"));
+  BOOST_CHECK_EXCEPTION(
+      max_pool2d(x, {.padding = Padding(-1, 0, 0, 0)}), ArgumentError,
+      says("[max_pool2d] padding must lie in [0, 2147483647]; got ((-1, 0), (0, 0))"));
+  BOOST_CHECK_EXCEPTION(max_pool2d(Variable<double>(Tensor<double>({5, 7, 3}, 0.0))), ShapeError,
+                        says("[max_pool2d] the input must have 4 axes; got (5, 7, 3)"));
+  BOOST_CHECK_EXCEPTION(
+      average_pool2d(x, {.pool = {2, 8}}), ShapeError,
+      says("[average_pool2d] the window must fit in the padded input; got input (2, 5, 7, 3), pool "
+           "(2, 8), padding valid"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
