@@ -1,0 +1,34 @@
+#include <charconv>
+#include <cmath>
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/optim/check.hpp>
+
+namespace lamina::detail {
+
+std::string text(double number) {
+  char buffer[32];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
+  return std::string(buffer, end);
+}
+
+void require(bool holds, std::string_view who, const std::string& message) {
+  if (!holds) throw ArgumentError(std::string(who), message);
+}
+
+void at_least(std::string_view who, std::string_view field, double value, double least) {
+  require(
+      std::isfinite(value) && value >= least, who,
+      std::string(field) + " must be finite and at least " + text(least) + "; got " + text(value));
+}
+
+void positive(std::string_view who, std::string_view field, double value) {
+  require(std::isfinite(value) && value > 0, who,
+          std::string(field) + " must be finite and above 0; got " + text(value));
+}
+
+void fraction(std::string_view who, std::string_view field, double value) {
+  require(value >= 0 && value < 1, who,
+          std::string(field) + " must lie in [0, 1); got " + text(value));
+}
+
+}  // namespace lamina::detail
