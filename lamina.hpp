@@ -25,6 +25,7 @@
 #include <lamina/data/idx.hpp>
 #include <lamina/data/mnist.hpp>
 #include <lamina/data/pgm.hpp>
+#include <lamina/data/synthetic_digits.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/context.hpp>
 #include <lamina/nn/initializer.hpp>
