@@ -27,8 +27,10 @@
 #include <lamina/data/pgm.hpp>
 #include <lamina/data/synthetic_digits.hpp>
 #include <lamina/nn/constraint.hpp>
+#include <lamina/nn/constraints.hpp>
 #include <lamina/nn/context.hpp>
 #include <lamina/nn/initializer.hpp>
+#include <lamina/nn/initializers.hpp>
 #include <lamina/nn/module.hpp>
 #include <lamina/nn/module_pointer.hpp>
 #include <lamina/nn/optimizer.hpp>

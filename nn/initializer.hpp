@@ -41,7 +41,8 @@ class Initializer {
     return function_->make(shape, random, T{});
   }
 
-  // The stock initializer of that description; ArgumentError for an unknown name or number.
+  // The stock initializer of that description, none for an empty one; ArgumentError for an unknown
+  // name or number.
   static Initializer from(const Description& description);
 
  private:

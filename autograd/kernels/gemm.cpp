@@ -20,14 +20,6 @@ constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMaximalTiles = 8;
 constexpr std::int64_t kInnerBlock = 4096;
 
-void use_one_blas_thread() {
-  static const bool done = [] {
-    openblas_set_num_threads(1);
-    return true;
-  }();
-  static_cast<void>(done);
-}
-
 blasint checked(std::int64_t extent) {
   if (extent > std::numeric_limits<std::int32_t>::max()) {
     throw ArgumentError("gemm", "extents must fit in 31 bits; got " + std::to_string(extent));
@@ -138,6 +130,14 @@ void gemm_inner_blocks(std::int64_t rows, std::int64_t columns, std::int64_t inn
 }
 
 }  // namespace
+
+void use_one_blas_thread() {
+  static const bool done = [] {
+    openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(done);
+}
 
 template <Scalar T>
 void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,

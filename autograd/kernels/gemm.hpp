@@ -24,6 +24,9 @@ struct MatrixView {
   bool transposed = false;
 };
 
+// What the first product does by itself: for other users of OpenBLAS.
+void use_one_blas_thread();
+
 enum class Store : std::uint8_t { assign, add };
 
 // One product, on this thread: for callers that cut their own tiles.

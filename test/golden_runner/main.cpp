@@ -17,6 +17,7 @@ struct Runner {
 
 // A file that no row serves is a failure.
 const std::vector<Runner> kRunners = {
+    {"nn/initializers.json", run_initializers},
     {"nn/optimizers.json", run_optimizers},
     {"nn/schedules.json", run_schedules},
 };
