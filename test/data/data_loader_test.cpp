@@ -10,7 +10,10 @@
 #include <thread>
 #include <vector>
 
+#include "support/refusal.hpp"
+
 using namespace lamina;
+using namespace lamina::test;
 
 namespace {
 
@@ -43,14 +46,6 @@ std::vector<std::int64_t> joined(const Labels& batches) {
   std::vector<std::int64_t> all;
   for (const auto& batch : batches) all.insert(all.end(), batch.begin(), batch.end());
   return all;
-}
-
-template <class Failure, class Call>
-void refuses(const std::string& text, const Call& call) {
-  BOOST_CHECK_EXCEPTION(call(), Failure, [&](const Error& error) {
-    BOOST_TEST(error.what() == text);
-    return true;
-  });
 }
 
 }  // namespace

@@ -5,7 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "support/refusal.hpp"
+
 using namespace lamina;
+using namespace lamina::test;
 
 namespace {
 
@@ -20,14 +23,6 @@ Dataset example_dataset(std::int64_t size = 5, const PixelScaling& scaling = {})
     labels.mutable_data()[i] = i % 3;
   }
   return Dataset(features, labels, scaling);
-}
-
-template <class Failure, class Call>
-void refuses(const std::string& text, const Call& call) {
-  BOOST_CHECK_EXCEPTION(call(), Failure, [&](const Error& error) {
-    BOOST_TEST(error.what() == text);
-    return true;
-  });
 }
 
 }  // namespace

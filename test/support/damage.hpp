@@ -1,12 +1,13 @@
-// Every small damage of a file: cut at every length, and every byte changed in several ways. A reader
-// must answer each with success or one DataError.
+// Every small damage of a file: cut at every length, and every byte changed in several ways. A
+// reader must answer each with success or one DataError.
 #pragma once
 
 #include <array>
 #include <filesystem>
 #include <string>
-#include <support/files.hpp>
-#include <support/refusal.hpp>
+
+#include "support/files.hpp"
+#include "support/refusal.hpp"
 
 namespace lamina::test {
 
@@ -15,8 +16,8 @@ struct DamageReport {
   int changes = 0, changes_accepted = 0;
 };
 
-// `read` is called with the path of a damaged copy; what it checks itself (say, that an accepted file
-// still holds the original) it checks with Boost.Test.
+// `read` is called with the path of a damaged copy; what it checks itself (say, that an accepted
+// file still holds the original) it checks with Boost.Test.
 template <class Read>
 DamageReport damage_everywhere(const TemporaryFolder& folder, const std::string& bytes,
                                const Read& read) {
@@ -37,8 +38,8 @@ DamageReport damage_everywhere(const TemporaryFolder& folder, const std::string&
       std::string damaged = bytes;
       damaged[at] = static_cast<char>(static_cast<unsigned char>(damaged[at]) ^ change);
       ++report.changes;
-      report.changes_accepted += accepted(
-          damaged, "byte " + std::to_string(at) + " changed by " + std::to_string(change));
+      report.changes_accepted +=
+          accepted(damaged, "byte " + std::to_string(at) + " changed by " + std::to_string(change));
     }
   }
   return report;

@@ -1,4 +1,5 @@
-// The check of a failure: its type and its whole text, or for readers of damaged files its kind alone.
+// The check of a failure: its type and its whole text, or for readers of damaged files its kind
+// alone.
 #pragma once
 
 #include <boost/test/unit_test.hpp>
@@ -16,8 +17,8 @@ void refuses(const std::string& text, const Call& call) {
   });
 }
 
-// Any bytes given to a reader must end in success (true) or in the one typed error (false); everything
-// else fails the test.
+// Any bytes given to a reader must end in success (true) or in the one typed error (false);
+// everything else fails the test.
 template <class Failure, class Call>
 bool succeeds_or_refuses(const std::string& what, const Call& call) {
   try {
