@@ -2,17 +2,23 @@
 #pragma once
 
 #include <lamina/autograd/op.hpp>
+#include <lamina/autograd/ops/activation.hpp>
+#include <lamina/autograd/ops/arithmetic.hpp>
 #include <lamina/autograd/ops/convolution.hpp>
 #include <lamina/autograd/ops/elementwise.hpp>
+#include <lamina/autograd/ops/exponential.hpp>
 #include <lamina/autograd/ops/index.hpp>
 #include <lamina/autograd/ops/join.hpp>
 #include <lamina/autograd/ops/linear_algebra.hpp>
 #include <lamina/autograd/ops/pooling.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
+#include <lamina/autograd/ops/selection.hpp>
 #include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/ops/softmax.hpp>
 #include <lamina/autograd/ops/spatial.hpp>
 #include <lamina/autograd/tape.hpp>
 #include <lamina/autograd/tensor/allocator.hpp>
+#include <lamina/autograd/tensor/axes.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <lamina/autograd/tensor/random.hpp>

@@ -66,11 +66,13 @@ class Backward {
   bool wants(int i) const noexcept;
 
   // Adds to the gradient of input i; ignored where it is not wanted. The shape must be the input's.
-  void add(int i, const Variable<T>& gradient);
+  void add(int i, Variable<T> gradient);
 
   const Variable<T>& saved(int i) const noexcept { return node_.saved[i]; }
   const Variable<T>& output() const noexcept { return node_.saved[node_.saved_count - 1]; }
   const Shape& output_shape() const noexcept { return node_.shape; }
+  // Only of an input that is wanted.
+  Shape input_shape(int i) const noexcept { return tape_.nodes_[node_.inputs[i]].shape; }
 
   // Whether this pass is itself recorded (create_graph).
   bool with_graph() const noexcept;

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <lamina/autograd/op.hpp>
-#include <lamina/autograd/ops/elementwise.hpp>
+#include <lamina/autograd/ops/arithmetic.hpp>
 #include <lamina/autograd/tape.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <mutex>
@@ -328,7 +328,7 @@ bool Backward<T>::wants(int i) const noexcept {
 }
 
 template <Scalar T>
-void Backward<T>::add(int i, const Variable<T>& gradient) {
+void Backward<T>::add(int i, Variable<T> gradient) {
   if (!wants(i)) return;
   const Shape& expected = tape_.nodes_[node_.inputs[i]].shape;
   if (!(gradient.shape() == expected)) {
@@ -337,7 +337,7 @@ void Backward<T>::add(int i, const Variable<T>& gradient) {
                                    gradient.shape().to_string() + ", expected " +
                                    expected.to_string());
   }
-  tape_.accumulate(node_.inputs[i], gradient);
+  tape_.accumulate(node_.inputs[i], std::move(gradient));
 }
 
 template <Scalar T>
