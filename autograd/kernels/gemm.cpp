@@ -1,7 +1,6 @@
 #include <cblas.h>
 
 #include <algorithm>
-#include <array>
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/error.hpp>
@@ -13,8 +12,6 @@ namespace lamina::kernels {
 
 namespace {
 
-// Below this many multiply-adds a plain loop is faster than the call of a library.
-constexpr std::int64_t kTinyProduct = 1024;
 // A tile below this many multiply-adds (some 20 us) is not worth a second thread.
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMaximalTiles = 8;
@@ -42,31 +39,6 @@ void call_blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, bla
 template <Scalar T>
 void clear(std::int64_t rows, std::int64_t columns, T* c, std::int64_t c_stride) {
   for (std::int64_t i = 0; i < rows; ++i) std::fill_n(c + i * c_stride, columns, T{0});
-}
-
-template <Scalar T>
-void tiny_product(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
-                  MatrixView<T> b, T* c, std::int64_t c_stride) {
-  const std::int64_t a_row = a.transposed ? 1 : a.stride;
-  const std::int64_t a_column = a.transposed ? a.stride : 1;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    T* out = c + i * c_stride;
-    const T* left = a.data + i * a_row;
-    if (b.transposed) {
-      for (std::int64_t j = 0; j < columns; ++j) {
-        const T* right = b.data + j * b.stride;
-        T sum{0};
-        for (std::int64_t p = 0; p < inner; ++p) sum += left[p * a_column] * right[p];
-        out[j] += sum;
-      }
-    } else {
-      for (std::int64_t p = 0; p < inner; ++p) {
-        const T factor = left[p * a_column];
-        const T* right = b.data + p * b.stride;
-        for (std::int64_t j = 0; j < columns; ++j) out[j] += factor * right[j];
-      }
-    }
-  }
 }
 
 template <Scalar T>
@@ -143,12 +115,6 @@ template <Scalar T>
 void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
                  MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
   if (rows == 0 || columns == 0) return;
-  const bool tiny = rows <= kTinyProduct && columns <= kTinyProduct && inner <= kTinyProduct &&
-                    rows * columns * inner <= kTinyProduct;
-  if (tiny) {
-    if (store == Store::assign) clear(rows, columns, c, c_stride);
-    return tiny_product(rows, columns, inner, a, b, c, c_stride);
-  }
   if (inner == 0) {
     if (store == Store::assign) clear(rows, columns, c, c_stride);
     return;
