@@ -93,33 +93,146 @@ class TapOffsets {
   Scratch<std::int64_t> offsets_;
 };
 
-// The maxima of channels [0, count) of one window whose elements begin at x; count <= kStrip. Tap
-// numbers are kept as wide as T, so that value and number are chosen by one vector mask.
+// Maxima are found in strips that stay in registers or the nearest cache. There tap numbers are
+// kept as wide as T, so that value and number are chosen by one vector mask.
 constexpr std::int64_t kStrip = 64;
 
+// As wide as T.
+template <Scalar T>
+using TapNumber = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
+template <Scalar T>
+void keep_larger(T value, TapNumber<T> number, T& best, TapNumber<T>& winner) {
+  // Not (value <= best) is true for a NaN in either; a NaN that already won stays.
+  const bool wins = !(value <= best) & (best == best);
+  best = wins ? value : best;
+  winner = wins ? number : winner;
+}
+
+// The maxima of channels [0, count) of one window whose elements begin at x; count <= kStrip.
 template <Scalar T, class Index>
 void max_of_window(const PoolingSize& size, std::int64_t image, std::int64_t row,
                    std::int64_t column, std::int64_t count, const T* x, T* y, Index* winners) {
-  using Number = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   alignas(64) T best[kStrip];
-  alignas(64) Number winner[kStrip];
+  alignas(64) TapNumber<T> winner[kStrip];
   for_taps(size, image, row, column, [&](std::int64_t from, std::int64_t tap, bool first) {
     const T* in = x + from;
-    const auto number = static_cast<Number>(tap);
+    const auto number = static_cast<TapNumber<T>>(tap);
     if (first) {
       std::copy_n(in, count, best);
       std::fill_n(winner, count, number);
       return;
     }
-    for (std::int64_t c = 0; c < count; ++c) {
-      // Not (in <= best) is true for a NaN in either; a NaN that already won stays.
-      const bool wins = !(in[c] <= best[c]) & (best[c] == best[c]);
-      best[c] = wins ? in[c] : best[c];
-      winner[c] = wins ? number : winner[c];
-    }
+    for (std::int64_t c = 0; c < count; ++c) keep_larger(in[c], number, best[c], winner[c]);
   });
   std::copy_n(best, count, y);
   for (std::int64_t c = 0; c < count; ++c) winners[c] = static_cast<Index>(winner[c]);
+}
+
+// Images of one channel (every channel of channels-first ones): here the strips run along the line.
+// Calls body(offset in the input, first and last output column, tap number) for every tap that
+// touches columns [first, last) of a line; output column j reads offset + j * stride.
+template <class Body>
+void for_taps_of_plane(const PoolingSize& size, std::int64_t image, std::int64_t row,
+                       std::int64_t first, std::int64_t last, Body&& body) {
+  const auto rows = size.rows.taps(row);
+  for (std::int64_t a = rows.first; a < rows.last; ++a) {
+    for (std::int64_t b = 0; b < size.columns.kernel; ++b) {
+      const auto inside = size.columns.positions(b);
+      body(input_offset(size, image, size.rows.origin(row) + a, b - size.columns.before),
+           std::max(first, inside.first), std::min(last, inside.last), a * size.columns.kernel + b);
+    }
+  }
+}
+
+template <Scalar T, class Index>
+void max_of_plane_line(const PoolingSize& size, std::int64_t image, std::int64_t row, const T* x,
+                       T* y, Index* winners) {
+  const std::int64_t stride = size.columns.stride;
+  for (std::int64_t strip = 0; strip < size.columns.out; strip += kStrip) {
+    const std::int64_t end = std::min(size.columns.out, strip + kStrip);
+    alignas(64) T best[kStrip];
+    alignas(64) TapNumber<T> winner[kStrip];
+    // The first element of every window, which the loop below then compares with itself.
+    const std::int64_t top = size.rows.taps(row).first;
+    for (std::int64_t j = strip; j < end; ++j) {
+      const std::int64_t left = size.columns.taps(j).first;
+      best[j - strip] =
+          x[input_offset(size, image, size.rows.origin(row) + top, size.columns.origin(j) + left)];
+      winner[j - strip] = static_cast<TapNumber<T>>(top * size.columns.kernel + left);
+    }
+    for_taps_of_plane(
+        size, image, row, strip, end,
+        [&](std::int64_t from, std::int64_t first, std::int64_t last, std::int64_t tap) {
+          const auto number = static_cast<TapNumber<T>>(tap);
+          for (std::int64_t j = first; j < last; ++j) {
+            keep_larger(x[from + j * stride], number, best[j - strip], winner[j - strip]);
+          }
+        });
+    for (std::int64_t j = strip; j < end; ++j) {
+      const std::int64_t to = output_offset(size, image, row, j);
+      y[to] = best[j - strip];
+      winners[to] = static_cast<Index>(winner[j - strip]);
+    }
+  }
+}
+
+// The number of elements in every window.
+template <Scalar T>
+class WindowElements {
+ public:
+  explicit WindowElements(const PoolingSize& size) : size_(size), columns_(size.columns.out) {
+    for (std::int64_t column = 0; column < size.columns.out; ++column) {
+      const auto [first, last] = size.columns.taps(column);
+      columns_.data()[column] = static_cast<T>(last - first);
+    }
+  }
+  // Of all rows of a window; times column(j) gives the elements.
+  T row(std::int64_t row) const {
+    const auto [first, last] = size_.rows.taps(row);
+    return static_cast<T>(last - first);
+  }
+  T column(std::int64_t column) const { return columns_.data()[column]; }
+
+ private:
+  const PoolingSize& size_;
+  Scratch<T> columns_;
+};
+
+template <Scalar T>
+void average_of_plane_line(const PoolingSize& size, std::int64_t image, std::int64_t row,
+                           const WindowElements<T>& elements, const T* x, T* y) {
+  T* const sum = y + output_offset(size, image, row, 0);
+  std::fill_n(sum, size.columns.out, T{0});
+  for_taps_of_plane(size, image, row, 0, size.columns.out,
+                    [&](std::int64_t from, std::int64_t first, std::int64_t last, std::int64_t) {
+                      for (std::int64_t j = first; j < last; ++j) {
+                        sum[j] += x[from + j * size.columns.stride];
+                      }
+                    });
+  const T rows = elements.row(row);
+  for (std::int64_t j = 0; j < size.columns.out; ++j) sum[j] /= rows * elements.column(j);
+}
+
+// Adds the shares of a line of outputs to every element of their windows.
+template <Scalar T>
+void spread_line(const PoolingSize& size, std::int64_t image, std::int64_t row, const T* share,
+                 T* x) {
+  if (size.channels == 1) {
+    for_taps_of_plane(size, image, row, 0, size.columns.out,
+                      [&](std::int64_t to, std::int64_t first, std::int64_t last, std::int64_t) {
+                        for (std::int64_t j = first; j < last; ++j) {
+                          x[to + j * size.columns.stride] += share[j];
+                        }
+                      });
+    return;
+  }
+  for (std::int64_t column = 0; column < size.columns.out; ++column) {
+    const T* from = share + column * size.channels;
+    for_taps(size, image, row, column, [&](std::int64_t to, std::int64_t, bool) {
+      for (std::int64_t c = 0; c < size.channels; ++c) x[to + c] += from[c];
+    });
+  }
 }
 
 }  // namespace
@@ -127,6 +240,7 @@ void max_of_window(const PoolingSize& size, std::int64_t image, std::int64_t row
 template <Scalar T, class Index>
 void max_pooling(const PoolingSize& size, const T* x, T* y, Index* winners) {
   for_lines(size, [&](std::int64_t image, std::int64_t row) {
+    if (size.channels == 1) return max_of_plane_line(size, image, row, x, y, winners);
     for (std::int64_t column = 0; column < size.columns.out; ++column) {
       const std::int64_t to = output_offset(size, image, row, column);
       for (std::int64_t c = 0; c < size.channels; c += kStrip) {
@@ -161,20 +275,21 @@ void max_gather(const PoolingSize& size, const T* x, const Index* winners, T* y)
 
 template <Scalar T>
 void average_pooling(const PoolingSize& size, const T* x, T* y) {
+  const WindowElements<T> elements(size);
   for_lines(size, [&](std::int64_t image, std::int64_t row) {
+    if (size.channels == 1) return average_of_plane_line(size, image, row, elements, x, y);
     for (std::int64_t column = 0; column < size.columns.out; ++column) {
       T* const sum = y + output_offset(size, image, row, column);
-      std::int64_t count = 0;
       for_taps(size, image, row, column, [&](std::int64_t from, std::int64_t, bool first) {
         const T* in = x + from;
-        ++count;
         if (first) {
           std::copy_n(in, size.channels, sum);
           return;
         }
         for (std::int64_t c = 0; c < size.channels; ++c) sum[c] += in[c];
       });
-      for (std::int64_t c = 0; c < size.channels; ++c) sum[c] /= static_cast<T>(count);
+      const T count = elements.row(row) * elements.column(column);
+      for (std::int64_t c = 0; c < size.channels; ++c) sum[c] /= count;
     }
   });
 }
@@ -182,19 +297,21 @@ void average_pooling(const PoolingSize& size, const T* x, T* y) {
 template <Scalar T>
 void average_spread(const PoolingSize& size, const T* y, T* x) {
   const std::int64_t image_size = size.rows.in * size.columns.in * size.channels;
+  const std::int64_t line_size = size.columns.out * size.channels;
+  const WindowElements<T> elements(size);
   for_images(size, [&](std::int64_t image) {
     std::fill_n(x + image * image_size, image_size, T{0});
+    Scratch<T> shares(line_size);
+    T* const share = shares.data();
     for (std::int64_t row = 0; row < size.rows.out; ++row) {
+      const T* in = y + output_offset(size, image, row, 0);
+      const T rows = elements.row(row);
       for (std::int64_t column = 0; column < size.columns.out; ++column) {
-        const T* in = y + output_offset(size, image, row, column);
-        const auto rows = size.rows.taps(row);
-        const auto columns = size.columns.taps(column);
-        const auto count =
-            static_cast<T>((rows.last - rows.first) * (columns.last - columns.first));
-        for_taps(size, image, row, column, [&](std::int64_t to, std::int64_t, bool) {
-          for (std::int64_t c = 0; c < size.channels; ++c) x[to + c] += in[c] / count;
-        });
+        const T count = rows * elements.column(column);
+        const std::int64_t first = column * size.channels;
+        for (std::int64_t c = 0; c < size.channels; ++c) share[first + c] = in[first + c] / count;
       }
+      spread_line(size, image, row, share, x);
     }
   });
 }

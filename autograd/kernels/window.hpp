@@ -29,6 +29,18 @@ struct WindowAxis {
     const std::int64_t last = at >= in ? 0 : (in - at + dilation - 1) / dilation;
     return {std::min(first, kernel), std::max(std::min(first, kernel), std::min(last, kernel))};
   }
+
+  // The positions [first, last) at which a tap lies inside the input.
+  struct Positions {
+    std::int64_t first;
+    std::int64_t last;
+  };
+  Positions positions(std::int64_t tap) const noexcept {
+    const std::int64_t shift = before - tap * dilation;
+    const std::int64_t first = shift > 0 ? (shift + stride - 1) / stride : 0;
+    const std::int64_t last = in + shift > 0 ? (in + shift - 1) / stride + 1 : 0;
+    return {std::min(first, out), std::max(std::min(first, out), std::min(last, out))};
+  }
 };
 
 }  // namespace lamina::kernels
