@@ -16,5 +16,7 @@ void at_least(std::string_view who, std::string_view field, double value, double
 void positive(std::string_view who, std::string_view field, double value);
 // In [0, 1).
 void fraction(std::string_view who, std::string_view field, double value);
+// In [0, 1].
+void at_most_one(std::string_view who, std::string_view field, double value);
 
 }  // namespace lamina::detail

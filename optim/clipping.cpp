@@ -29,7 +29,8 @@ double sum_of_powers(const T* values, std::int64_t count, double order) {
   double largest = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const double x = std::abs(static_cast<double>(values[i]));
-    if (!(x <= largest)) largest = x;  // NaN is kept
+    if (std::isnan(x)) return x;
+    largest = std::max(largest, x);
   }
   return largest;
 }
@@ -52,7 +53,7 @@ constexpr std::int64_t kTile = 16384;
 // NaN is kept.
 double joined(double a, double b, double order) {
   if (!std::isinf(order)) return a + b;
-  return b <= a ? a : b;
+  return b <= a || std::isnan(a) ? a : b;
 }
 
 template <Scalar T>

@@ -25,11 +25,14 @@ bool matches_any(const std::vector<std::string>& patterns, const std::string& pa
 }
 
 template <Scalar T>
-void require_shape(const std::string& who, const std::string& what, const Tensor<T>& tensor,
-                   const Shape& expected) {
+void require_shape(const std::string& who, std::string_view what, const std::string& path,
+                   const Tensor<T>& tensor, const Shape& expected) {
   if (!tensor.defined() || tensor.shape() == expected) return;
-  throw ShapeError(who, what + " must have the shape of its parameter; got " +
-                            tensor.shape().to_string() + ", expected " + expected.to_string());
+  std::string message("the ");
+  message.append(what).append(" of '").append(path);
+  message.append("' must have the shape of its parameter; got ").append(tensor.shape().to_string());
+  message.append(", expected ").append(expected.to_string());
+  throw ShapeError(who, message);
 }
 
 template <Scalar T>
@@ -142,12 +145,10 @@ template <Scalar T>
 void MultiTensorOptimizer<T>::require_shapes(const Entry& entry) const {
   const ParameterData<T>& parameter = *entry.parameter;
   const Shape& shape = parameter.value.shape();
-  require_shape(name_, "the gradient of '" + parameter.path + "'", parameter.gradient, shape);
-  require_shape(name_, "the accumulated gradient of '" + parameter.path + "'", entry.accumulator,
-                shape);
+  require_shape(name_, "gradient", parameter.path, parameter.gradient, shape);
+  require_shape(name_, "accumulated gradient", parameter.path, entry.accumulator, shape);
   for (std::size_t s = 0; s < slot_names_.size(); ++s) {
-    require_shape(name_, "the slot " + slot_names_[s] + " of '" + parameter.path + "'",
-                  entry.slots[s], shape);
+    require_shape(name_, slot_names_[s], parameter.path, entry.slots[s], shape);
   }
 }
 
@@ -304,8 +305,7 @@ template <Scalar T>
 void MultiTensorOptimizer<T>::visit(StateVisitor<T>& visitor) {
   visit_learning_rate(visitor);
   visitor("iterations", iterations_);
-  detail::require(iterations_ >= 0, name_,
-                  "iterations must be at least 0; got " + std::to_string(iterations_));
+  detail::at_least(name_, "iterations", static_cast<double>(iterations_), 0);
   if (accumulates()) {
     visitor("accumulated_calls", calls_);
     detail::require(calls_ >= 0 && calls_ < options_.gradient_accumulation_steps, name_,

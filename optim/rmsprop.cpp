@@ -48,8 +48,7 @@ std::vector<std::string> slots_of(const RMSpropOptions& o) {
 void check(const RMSpropOptions& o) {
   check_update_options("rmsprop", update_options(o));
   detail::fraction("rmsprop", "rho", o.rho);
-  detail::require(o.momentum >= 0 && o.momentum <= 1, "rmsprop",
-                  "momentum must lie in [0, 1]; got " + detail::text(o.momentum));
+  detail::at_most_one("rmsprop", "momentum", o.momentum);
   detail::positive("rmsprop", "epsilon", o.epsilon);
 }
 

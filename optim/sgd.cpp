@@ -34,14 +34,11 @@ std::vector<std::string> slots_of(const SGDOptions& o) {
 void check(const SGDOptions& o) {
   check_update_options("sgd", update_options(o));
   if (o.momentum.is_constant()) {
-    const double momentum = o.momentum(0);
-    detail::require(momentum >= 0 && momentum <= 1, "sgd",
-                    "momentum must lie in [0, 1]; got " + detail::text(momentum));
+    detail::at_most_one("sgd", "momentum", o.momentum(0));
   }
   detail::require(!o.nesterov || !slots_of(o).empty(), "sgd",
                   "nesterov needs a momentum above 0; got momentum 0");
-  detail::require(o.dampening >= 0 && o.dampening <= 1, "sgd",
-                  "dampening must lie in [0, 1]; got " + detail::text(o.dampening));
+  detail::at_most_one("sgd", "dampening", o.dampening);
   detail::require(o.dampening == 0 || o.formula == OptimizerFormula::pytorch, "sgd",
                   "dampening exists only under PyTorch's formula; got " +
                       detail::text(o.dampening) + " under Keras'");
@@ -63,8 +60,7 @@ SGD<T>::SGD(const ParameterList<T>& parameters, SGDOptions options)
 template <Scalar T>
 void SGD<T>::begin_update() {
   const double momentum = momentum_schedule_(this->iterations());
-  detail::require(momentum >= 0 && momentum <= 1, this->name(),
-                  "momentum must lie in [0, 1]; got " + detail::text(momentum));
+  detail::at_most_one(this->name(), "momentum", momentum);
   momentum_ = momentum;
 }
 
