@@ -264,16 +264,11 @@ Variable<T> pad(const Variable<T>& x, std::span<const Pad> pads, double value) {
 }
 
 template <Scalar T>
-Variable<T> flip(const Variable<T>& x, std::span<const int> axes) {
+Variable<T> flip(const Variable<T>& x, const Axes& axes) {
+  const unsigned mask = axes.mask(x.rank(), "flip");
   std::array<Range, kMaxRank> ranges{};
-  for (const int given : axes) {
-    const int axis = normalized_axis(given, x.rank(), "flip");
-    Range& range = ranges[static_cast<std::size_t>(axis)];
-    if (range.step < 0) {
-      throw ArgumentError("flip",
-                          "axes must be named once; got axis " + std::to_string(axis) + " twice");
-    }
-    range.step = -1;
+  for (unsigned axis = 0; axis < kMaxRank; ++axis) {
+    if ((mask >> axis & 1u) != 0) ranges[axis].step = -1;
   }
   return slice(x, std::span<const Range>(ranges.data(), static_cast<std::size_t>(x.rank())));
 }
@@ -334,7 +329,7 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
   template Variable<T> transpose(const Variable<T>&, std::span<const int>);        \
   template Variable<T> slice(const Variable<T>&, std::span<const Range>);          \
   template Variable<T> pad(const Variable<T>&, std::span<const Pad>, double);      \
-  template Variable<T> flip(const Variable<T>&, std::span<const int>);             \
+  template Variable<T> flip(const Variable<T>&, const Axes&);                      \
   template Variable<T> tile(const Variable<T>&, std::span<const std::int64_t>);    \
   template Variable<T> broadcast_to(const Variable<T>&, const Shape&);
 LAMINA_INSTANTIATE(float)

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <lamina/autograd/tensor/axes.hpp>
 #include <lamina/autograd/variable.hpp>
 #include <optional>
 #include <span>
@@ -69,13 +70,9 @@ Variable<T> pad(const Variable<T>& x, std::initializer_list<Pad> pads, double va
   return pad(x, std::span<const Pad>(pads.begin(), pads.size()), value);
 }
 
-// x with the order along the axes reversed. ArgumentError: an axis named twice.
+// x with the order along the axes reversed.
 template <Scalar T>
-Variable<T> flip(const Variable<T>& x, std::span<const int> axes);
-template <Scalar T>
-Variable<T> flip(const Variable<T>& x, std::initializer_list<int> axes) {
-  return flip(x, std::span<const int>(axes.begin(), axes.size()));
-}
+Variable<T> flip(const Variable<T>& x, const Axes& axes = {});
 
 // x repeated multiples[i] >= 0 times along axis i; one number per axis.
 template <Scalar T>

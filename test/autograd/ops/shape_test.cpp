@@ -2,18 +2,19 @@
 #include <boost/test/unit_test.hpp>
 #include <functional>
 #include <lamina/autograd/ops/shape.hpp>
-#include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
 #include <numeric>
 #include <vector>
 
 #include "support/numbers.hpp"
+#include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
 using test::random_tensor;
+using test::refuses;
 using Index = std::vector<std::int64_t>;
 
 std::int64_t position(const Shape& shape, const Index& index) {
@@ -156,7 +157,7 @@ BOOST_AUTO_TEST_CASE(flip_reverses_the_named_axes) {
     return Index{1 - index[0], index[1], 4 - index[2]};
   });
   BOOST_TEST(identical(flip(x, {0, -1}).value(), expected));
-  BOOST_TEST(identical(flip(x, std::span<const int>()).value(), x.value()));
+  BOOST_TEST(identical(flip(x).value(), flip(x, {0, 1, 2}).value()));
 }
 
 BOOST_AUTO_TEST_CASE(tile_repeats_every_axis) {
@@ -180,53 +181,43 @@ BOOST_AUTO_TEST_CASE(broadcast_to_repeats_extents_of_one_and_new_axes) {
                        Tensor<double>({2, 2}, numbers({}).item())));
 }
 
-template <class E, class Function>
-void check_error(const std::string& expected, Function&& function) {
-  BOOST_CHECK_EXCEPTION(function(), E, [&](const E& error) {
-    BOOST_TEST(error.what() == expected);
-    return true;
-  });
-}
-
 BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
   const Variable<double> x = numbers({2, 3});
-  check_error<ShapeError>("[reshape] the number of elements must stay; got (5) for (2, 3)",
-                          [&] { reshape(x, Shape{5}); });
+  refuses<ShapeError>("[reshape] the number of elements must stay; got (5) for (2, 3)",
+                      [&] { reshape(x, Shape{5}); });
   const std::string inferred =
       "[reshape] the number of elements must stay, with at most one extent of -1; got ";
-  check_error<ShapeError>(inferred + "(-1, 4) for (2, 3)", [&] { reshape(x, {-1, 4}); });
-  check_error<ShapeError>(inferred + "(-1, -1) for (2, 3)", [&] { reshape(x, {-1, -1}); });
-  check_error<ShapeError>(inferred + "(-2, 3) for (2, 3)", [&] { reshape(x, {-2, 3}); });
-  check_error<ShapeError>(inferred + "(-1, 0) for (0)", [&] { reshape(numbers({0}), {-1, 0}); });
-  check_error<ArgumentError>(
+  refuses<ShapeError>(inferred + "(-1, 4) for (2, 3)", [&] { reshape(x, {-1, 4}); });
+  refuses<ShapeError>(inferred + "(-1, -1) for (2, 3)", [&] { reshape(x, {-1, -1}); });
+  refuses<ShapeError>(inferred + "(-2, 3) for (2, 3)", [&] { reshape(x, {-2, 3}); });
+  refuses<ShapeError>(inferred + "(-1, 0) for (0)", [&] { reshape(numbers({0}), {-1, 0}); });
+  refuses<ArgumentError>(
       "[transpose] the axes must be a permutation of the tensor's; got (0, 0) for (2, 3)", [&] {
         transpose(x, {0, 0});
       });
   BOOST_CHECK_THROW(transpose(x, {0}), ArgumentError);
   BOOST_CHECK_THROW(transpose(x, {0, 2}), ArgumentError);
-  check_error<ArgumentError>("[slice] a step must not be 0; got 0 for axis 1", [&] {
+  refuses<ArgumentError>("[slice] a step must not be 0; got 0 for axis 1", [&] {
     slice(x, {{}, {.step = 0}});
   });
-  check_error<ShapeError>(
-      "[slice] there must be at most one range per axis; got 3 ranges for (2, 3)", [&] {
-        slice(x, {{}, {}, {}});
-      });
-  check_error<ArgumentError>("[pad] pads must not be negative; got (0, -1)", [&] {
+  refuses<ShapeError>("[slice] there must be at most one range per axis; got 3 ranges for (2, 3)",
+                      [&] {
+                        slice(x, {{}, {}, {}});
+                      });
+  refuses<ArgumentError>("[pad] pads must not be negative; got (0, -1)", [&] {
     pad(x, {{0, 0}, {0, -1}});
   });
-  check_error<ShapeError>("[pad] every axis must have its pads; got 1 for (2, 3)", [&] {
+  refuses<ShapeError>("[pad] every axis must have its pads; got 1 for (2, 3)", [&] {
     pad(x, {{0, 0}});
   });
-  check_error<ArgumentError>("[flip] axes must be named once; got axis 1 twice", [&] {
-    flip(x, {1, -1});
-  });
+  refuses<ArgumentError>("[flip] no axis must be named twice; got -1", [&] { flip(x, {1, -1}); });
   BOOST_CHECK_THROW(flip(x, {2}), ArgumentError);
-  check_error<ArgumentError>("[tile] multiples must not be negative; got (1, -1)", [&] {
+  refuses<ArgumentError>("[tile] multiples must not be negative; got (1, -1)", [&] {
     tile(x, {1, -1});
   });
-  check_error<ShapeError>("[tile] every axis must have its multiple; got (1) for (2, 3)",
-                          [&] { tile(x, {1}); });
-  check_error<ShapeError>(
+  refuses<ShapeError>("[tile] every axis must have its multiple; got (1) for (2, 3)",
+                      [&] { tile(x, {1}); });
+  refuses<ShapeError>(
       "[broadcast_to] extents must agree or be 1; got (2, 3), expected what broadcasts to (2, 4)",
       [&] {
         broadcast_to(x, {2, 4});
