@@ -1,6 +1,7 @@
 // The umbrella header: everything a user of lamina needs, and no third-party header.
 #pragma once
 
+#include <lamina/autograd/gradient_check.hpp>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/activation.hpp>
 #include <lamina/autograd/ops/arithmetic.hpp>
