@@ -18,6 +18,25 @@ void require_inputs(const char* who, std::span<const Variable<T>> inputs) {
   }
 }
 
+// The addresses of the inputs, for record(): on the stack where there are few.
+template <Scalar T>
+class Addresses {
+ public:
+  explicit Addresses(std::span<const Variable<T>> inputs) : count_(inputs.size()) {
+    if (count_ > few_.size()) many_.resize(count_);
+    const Variable<T>** const to = count_ > few_.size() ? many_.data() : few_.data();
+    for (std::size_t i = 0; i < count_; ++i) to[i] = &inputs[i];
+  }
+  std::span<const Variable<T>* const> list() const {
+    return {count_ > few_.size() ? many_.data() : few_.data(), count_};
+  }
+
+ private:
+  std::array<const Variable<T>*, 16> few_;
+  std::vector<const Variable<T>*> many_;
+  std::size_t count_;
+};
+
 template <Scalar T>
 Shape joined_shape(std::span<const Variable<T>> inputs, int axis) {
   const Shape& first = inputs[0].shape();
@@ -53,18 +72,15 @@ Variable<T> concatenate(std::span<const Variable<T>> inputs, int axis) {
   Tensor<std::int64_t> ends =
       Tensor<std::int64_t>::uninitialized({static_cast<std::int64_t>(inputs.size())});
   std::int64_t end = 0;
-  std::vector<const Variable<T>*> pointers;
-  pointers.reserve(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Shape& shape = inputs[i].shape();
     kernels::strided_copy(shape, inputs[i].value().data(), kernels::dense_strides(shape),
                           y.mutable_data() + end * strides[static_cast<std::size_t>(at)], strides);
     end += shape[at];
     ends.mutable_data()[i] = end;
-    pointers.push_back(&inputs[i]);
   }
-  return record<T>("concatenate", std::span<const Variable<T>* const>(pointers), std::move(y),
-                   Saved<T>{}, [ends, at](Backward<T>& b) {
+  return record<T>("concatenate", Addresses<T>(inputs).list(), std::move(y), Saved<T>{},
+                   [ends, at](Backward<T>& b) {
                      std::int64_t first = 0;
                      for (int i = 0; i < static_cast<int>(ends.size()); ++i) {
                        const std::int64_t last = ends.data()[i];
@@ -79,16 +95,28 @@ Variable<T> stack(std::span<const Variable<T>> inputs, int axis) {
   require_inputs("stack", inputs);
   const Shape& first = inputs[0].shape();
   const int at = normalized_axis(axis, first.rank() + 1, "stack");
-  std::vector<Variable<T>> expanded;
-  expanded.reserve(inputs.size());
   for (const Variable<T>& input : inputs) {
-    if (!(input.shape() == first)) {
-      throw ShapeError("stack", fmt::format("inputs must have one shape; got {} and {}",
-                                            first.to_string(), input.shape().to_string()));
-    }
-    expanded.push_back(reshape(input, first.inserted(at, 1)));
+    if (input.shape() == first) continue;
+    throw ShapeError("stack", fmt::format("inputs must have one shape; got {} and {}",
+                                          first.to_string(), input.shape().to_string()));
   }
-  return concatenate(std::span<const Variable<T>>(expanded), at);
+  const auto count = static_cast<std::int64_t>(inputs.size());
+  const Shape one = first.inserted(at, 1);
+  Tensor<T> y = Tensor<T>::uninitialized(first.inserted(at, count));
+  const kernels::Strides strides = kernels::dense_strides(y.shape());
+  T* to = y.mutable_data();
+  for (const Variable<T>& input : inputs) {
+    kernels::strided_copy(one, input.value().data(), kernels::dense_strides(one), to, strides);
+    to += strides[static_cast<std::size_t>(at)];
+  }
+  return record<T>("stack", Addresses<T>(inputs).list(), std::move(y), Saved<T>{},
+                   [at, count](Backward<T>& b) {
+                     const Shape shape = b.output_shape().without(at);
+                     for (int i = 0; i < count; ++i) {
+                       if (!b.wants(i)) continue;
+                       b.add(i, reshape(part(b.gradient(), at, i, i + 1), shape));
+                     }
+                   });
 }
 
 #define LAMINA_INSTANTIATE(T)                                          \
