@@ -34,12 +34,19 @@
 #include <lamina/data/mnist.hpp>
 #include <lamina/data/pgm.hpp>
 #include <lamina/data/synthetic_digits.hpp>
+#include <lamina/layers/activations.hpp>
 #include <lamina/layers/adjustment.hpp>
 #include <lamina/layers/affine.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/batch_renormalization.hpp>
+#include <lamina/layers/conv2d.hpp>
+#include <lamina/layers/dense.hpp>
+#include <lamina/layers/dropout.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 #include <lamina/layers/normalization_axes.hpp>
+#include <lamina/layers/pooling.hpp>
+#include <lamina/layers/registry.hpp>
+#include <lamina/layers/reshape.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/constraints.hpp>
 #include <lamina/nn/context.hpp>
@@ -53,6 +60,7 @@
 #include <lamina/nn/parameter.hpp>
 #include <lamina/nn/registry.hpp>
 #include <lamina/nn/regularizer.hpp>
+#include <lamina/nn/regularizers.hpp>
 #include <lamina/nn/sequential.hpp>
 #include <lamina/nn/state_visitor.hpp>
 #include <lamina/nn/tied.hpp>

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/nn/constraints.hpp>
+#include <lamina/nn/detail/argument.hpp>
 #include <lamina/nn/detail/description.hpp>
 #include <utility>
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
+#include <lamina/nn/detail/argument.hpp>
 #include <lamina/nn/detail/description.hpp>
 #include <lamina/nn/initializers.hpp>
 

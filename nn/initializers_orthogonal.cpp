@@ -3,7 +3,7 @@
 // The gate must come first.
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/tensor/error.hpp>
-#include <lamina/nn/detail/description.hpp>
+#include <lamina/nn/detail/argument.hpp>
 #include <lamina/nn/initializers.hpp>
 #include <xtensor-blas/xlinalg.hpp>
 

@@ -27,6 +27,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,12 +40,22 @@ struct Required {
   template <class... Arguments>
     requires(sizeof...(Arguments) > 0)
   Required(Arguments... arguments)  // NOLINT: implicit by intent
-      : value{static_cast<Arguments>(arguments)...} {}
+      : value(made(std::move(arguments)...)) {}
   Required(const Required&) = default;
   Required(Required&) = default;
   Required(Required&&) = default;
   Required& operator=(const Required&) = default;
   operator const V&() const noexcept { return value; }  // NOLINT: implicit by intent
+
+ private:
+  template <class... Arguments>
+  static V made(Arguments... arguments) {
+    if constexpr (std::is_floating_point_v<V>) {
+      return V(arguments...);  // `.rate = 1`: an integer is welcome
+    } else {
+      return V{std::move(arguments)...};
+    }
+  }
 };
 
 using Extents2 = std::array<std::int64_t, 2>;  // height, width

@@ -1,27 +1,10 @@
-#include <charconv>
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
+#include <lamina/nn/detail/argument.hpp>
 #include <lamina/nn/detail/description.hpp>
 #include <limits>
 
 namespace lamina {
-
-std::string number_text(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
-  return std::string(text, end);
-}
-
-void require_finite(const char* who, const char* what, double value) {
-  if (std::isfinite(value)) return;
-  throw ArgumentError(who, std::string(what) + " must be finite; got " + number_text(value));
-}
-
-void require_not_negative(const char* who, const char* what, double value) {
-  if (std::isfinite(value) && value >= 0) return;
-  throw ArgumentError(
-      who, std::string(what) + " must be finite and at least 0; got " + number_text(value));
-}
 
 DescriptionReader::DescriptionReader(const char* kind, const Description& description)
     : kind_(kind), description_(description) {}

@@ -1,5 +1,5 @@
-// What the factories of initializers, regularizers and constraints share: argument checks, and
-// reading a Description back. All errors are ArgumentErrors.
+// Reading a Description back into an initializer, regularizer or constraint.
+// All errors are ArgumentErrors.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,6 @@
 #include <vector>
 
 namespace lamina {
-
-// The shortest text that reads back as the same number: "0.1", "nan".
-std::string number_text(double value);
-
-void require_finite(const char* who, const char* what, double value);
-void require_not_negative(const char* who, const char* what, double value);  // and finite
 
 // Takes the numbers out of a description; finish() refuses an unknown name and numbers that nobody
 // took.

@@ -18,6 +18,8 @@ struct Runner {
 // A file that no row serves is a failure.
 const std::vector<Runner> kRunners = {
     {"nn/initializers.json", run_initializers},
+    {"nn/layers.json", run_layers},
+    {"nn/regularizers_constraints.json", run_regularizers_constraints},
     {"nn/optimizers.json", run_optimizers},
     {"nn/schedules.json", run_schedules},
 };
