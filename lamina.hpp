@@ -22,7 +22,9 @@
 #include <lamina/autograd/tensor/allocator.hpp>
 #include <lamina/autograd/tensor/axes.hpp>
 #include <lamina/autograd/tensor/error.hpp>
+#include <lamina/autograd/tensor/npy.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <lamina/autograd/tensor/print.hpp>
 #include <lamina/autograd/tensor/random.hpp>
 #include <lamina/autograd/tensor/scalar.hpp>
 #include <lamina/autograd/tensor/shape.hpp>

@@ -2,10 +2,11 @@
 // pixel.
 //
 // An image is a uint8 tensor (height, width), 0 black to 255 white; a file with a smaller largest
-// value is spread to that range (value * 255 / largest, rounded). Errors: DataError naming the
-// file: not readable, cut short, another format, extents or a largest value out of range, pixels
-// above it, bytes behind the last pixel. Thread-safety: the functions may be called from several
-// threads. Source: https://netpbm.sourceforge.net/doc/pgm.html
+// value is spread to that range (value * 255 / largest, rounded).
+// Errors: DataError naming the file: not readable, cut short, another format, extents or a largest
+// value out of range, pixels above it, bytes behind the last pixel.
+// Thread-safety: the functions may be called from several threads.
+// Source: https://netpbm.sourceforge.net/doc/pgm.html
 #pragma once
 
 #include <filesystem>

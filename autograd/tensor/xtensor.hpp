@@ -11,8 +11,9 @@
 // lives, keeps its storage and is not written by others; temporaries are therefore refused by the
 // compiler. from_xtensor evaluates into row-major order whatever the expression's layout. Elements
 // other than float, double, int64 and uint8 must be converted:
-// from_xtensor<std::int64_t>(expression). Errors: ShapeError for an undefined tensor or an
-// expression of more than 8 axes. Thread-safety: as for the tensor.
+// from_xtensor<std::int64_t>(expression).
+// Errors: ShapeError for an undefined tensor or an expression of more than 8 axes.
+// Thread-safety: as for the tensor.
 #pragma once
 
 #include <lamina/autograd/tensor/error.hpp>
