@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <lamina/autograd/kernels/convolution.hpp>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/convolution.hpp>
@@ -21,14 +23,17 @@ void check_options(const char* who, const ConvolutionOptions& options) {
 
 void check_channels(const char* who, std::int64_t channels, const Shape& input, const Shape& kernel,
                     std::int64_t groups) {
-  const std::string text = "; got input " + input.to_string() + ", kernel " + kernel.to_string() +
-                           ", groups " + std::to_string(groups);
+  const auto got = [&] {
+    return fmt::format("; got input {}, kernel {}, groups {}", input.to_string(),
+                       kernel.to_string(), groups);
+  };
   if (kernel[3] % groups != 0) {
-    throw ShapeError(who, "groups must divide the output channels" + text);
+    throw ShapeError(who, "groups must divide the output channels" + got());
   }
   if (channels != kernel[2] * groups) {
-    throw ShapeError(who, "the input must have the kernel's channels times groups" + text +
-                              ", expected " + std::to_string(kernel[2] * groups) + " channels");
+    throw ShapeError(who, fmt::format("the input must have the kernel's channels times groups{}, "
+                                      "expected {} channels",
+                                      got(), kernel[2] * groups));
   }
 }
 

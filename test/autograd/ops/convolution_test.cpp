@@ -9,12 +9,15 @@
 #include <string>
 
 #include "support/numbers.hpp"
+#include "support/op_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
+using test::Arguments;
 using test::check_close;
+using test::check_op;
 using test::random_tensor;
 using test::refuses;
 
@@ -260,6 +263,83 @@ BOOST_AUTO_TEST_CASE(padding_prints_itself) {
   BOOST_TEST(Padding().to_string() == "valid");
   BOOST_TEST(Padding::same.to_string() == "same");
   BOOST_TEST(Padding(1, 2, 3, 4).to_string() == "((1, 2), (3, 4))");
+}
+
+// x, kernel and output gradient of options of every kind.
+struct Row {
+  Shape x;
+  Shape kernel;
+  ConvolutionOptions options;
+};
+
+std::vector<Row> rows() {
+  return {{{2, 3, 5, 2}, {2, 3, 2, 3}, {}},
+          {{1, 4, 3, 1}, {3, 2, 1, 2}, {.strides = {2, 1}, .padding = Padding::same}},
+          {{2, 3, 5, 4}, {2, 2, 2, 6}, {.padding = Padding(1, 0, 0, 2), .groups = 2}},
+          {{2, 5, 3, 3},
+           {2, 2, 1, 3},
+           {.strides = {1, 2}, .padding = Padding::same, .dilation = {2, 1}, .groups = 3}},
+          {{2, 3, 2, 3}, {1, 1, 3, 2}, {}},
+          {{1, 1, 1, 1}, {1, 1, 1, 1}, {}},
+          {{0, 3, 3, 2}, {2, 2, 2, 3}, {}},
+          {{2, 3, 3, 0}, {2, 2, 0, 3}, {.padding = Padding::same}},
+          {{2, 3, 3, 2}, {2, 2, 2, 0}, {}}};
+}
+
+// Runs body(row, x, kernel, output gradient, arrange) for both layouts.
+template <class Body>
+void for_rows(Body&& body) {
+  for (Row row : rows()) {
+    const Tensor<double> x = random_tensor<double>(row.x, 1);
+    const Tensor<double> kernel = random_tensor<double>(row.kernel, 2);
+    const Tensor<double> dy =
+        random_tensor<double>(conv2d_output_shape(row.x, row.kernel, row.options), 3);
+    const Naive<double> expected = naive(x, kernel, dy, row.options);
+    for (const Layout layout : {Layout::channels_last, Layout::channels_first}) {
+      row.options.layout = layout;
+      const auto arrange = [&](const Tensor<double>& image) {
+        return layout == Layout::channels_last ? image : first(image);
+      };
+      BOOST_TEST_CONTEXT(text_of(row.x, row.kernel, row.options)) {
+        body(row, arrange(x), kernel, arrange(dy),
+             Naive<double>{arrange(expected.y), arrange(expected.dx), expected.dkernel});
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(battery) {
+  for_rows([](const Row& row, const auto& x, const auto& kernel, const auto& dy,
+              const Naive<double>& expected) {
+    const ConvolutionOptions& options = row.options;
+    check_op(
+        "conv2d", [&](auto v) { return conv2d(v[0], v[1], options); },
+        [&](const Arguments&) { return expected.y; }, {{x, kernel}}, {.orders = 3});
+    check_op(
+        "conv2d_input_gradient",
+        [&](auto v) { return conv2d_input_gradient(v[0], v[1], x.shape(), options); },
+        [&](const Arguments&) { return expected.dx; }, {{dy, kernel}}, {.orders = 3});
+    check_op(
+        "conv2d_weight_gradient",
+        [&](auto v) { return conv2d_weight_gradient(v[0], v[1], kernel.shape(), options); },
+        [&](const Arguments&) { return expected.dkernel; }, {{x, dy}}, {.orders = 3});
+  });
+}
+
+BOOST_AUTO_TEST_CASE(derivatives_over_every_combination_of_options) {
+  for (const Pair strides : {Pair{1, 1}, Pair{2, 3}})
+    for (const Pair dilation : {Pair{1, 1}, Pair{2, 1}})
+      for (const std::int64_t groups : {1, 2})
+        for (const Padding& padding : {Padding::valid, Padding::same, Padding(0, 2, 3, 1)})
+          for (const Layout layout : {Layout::channels_last, Layout::channels_first}) {
+            const ConvolutionOptions options{strides, padding, dilation, groups, layout};
+            const Shape x =
+                layout == Layout::channels_last ? Shape{1, 3, 5, groups} : Shape{1, groups, 3, 5};
+            gradient_check(
+                [&](std::span<const Variable<double>> v) { return conv2d(v[0], v[1], options); },
+                {random_tensor<double>(x, 1), random_tensor<double>({2, 2, 1, groups}, 2)},
+                {.orders = 3});
+          }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

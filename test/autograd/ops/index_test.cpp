@@ -3,11 +3,14 @@
 #include <lamina/autograd/tensor/parallel.hpp>
 
 #include "support/numbers.hpp"
+#include "support/op_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
+using test::Arguments;
+using test::check_op;
 using test::random_tensor;
 using test::refuses;
 using Indices = Tensor<std::int64_t>;
@@ -110,6 +113,24 @@ BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
       [&] {
         gather(Variable<double>(Tensor<double>({1, 1, 1, 1, 1}, 0.0)), Indices({1, 1, 1, 1, 1}, 0));
       });
+}
+
+BOOST_AUTO_TEST_CASE(battery) {
+  for (const Indices& indices : {Indices({4}, {2, 0, 2, 1}), Indices({2, 2}, {1, 1, 0, 2}),
+                                 Indices::scalar(1), Indices({0}, std::int64_t{0})}) {
+    for (const int axis : {0, 1, -1}) {
+      check_op("gather", [&](auto x) { return gather(x[0], indices, axis); }, {},
+               {{random_tensor<double>({3, 3, 5}, 1)}, {random_tensor<double>({3, 3}, 2)}},
+               {.orders = 3});
+    }
+    const auto updates = [&](const Shape& rest) {
+      Shape shape = indices.shape();
+      for (const std::int64_t extent : rest) shape = shape.inserted(shape.rank(), extent);
+      return random_tensor<double>(shape, 3);
+    };
+    check_op("scatter_add", [&](auto x) { return scatter_add(x[0], indices, 5); }, {},
+             {{updates({})}, {updates({2, 3})}, {updates({0})}}, {.orders = 3});
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,11 +4,14 @@
 #include <vector>
 
 #include "support/numbers.hpp"
+#include "support/op_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
+using test::Arguments;
+using test::check_op;
 using test::random_tensor;
 using test::refuses;
 
@@ -70,6 +73,25 @@ BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
   });
   refuses<ArgumentError>("[stack] there must be at least one input; got none",
                          [&] { stack<double>({}, 0); });
+}
+
+BOOST_AUTO_TEST_CASE(battery) {
+  const auto numbers = [](const Shape& shape, unsigned seed) {
+    return random_tensor<double>(shape, seed);
+  };
+  for (const int axis : {0, 1, -1}) {
+    const Shape shape{2, 3, 5};
+    check_op("concatenate", [&](auto x) { return concatenate(x, axis); }, {},
+             {{numbers(shape, 1), numbers(shape.with(axis, 1), 2), numbers(shape.with(axis, 0), 3)},
+              {numbers(shape, 1), numbers(shape, 2)},
+              {numbers(shape, 1)}},
+             {.orders = 3});
+    check_op("stack", [&](auto x) { return stack(x, axis); }, {},
+             {{numbers({2, 3}, 1), numbers({2, 3}, 2), numbers({2, 3}, 3)},
+              {numbers({0, 3}, 1), numbers({0, 3}, 2)},
+              {numbers({2}, 1)}},
+             {.orders = 3});
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

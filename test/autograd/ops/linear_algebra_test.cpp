@@ -8,12 +8,15 @@
 #include <xtensor-blas/xlinalg.hpp>
 
 #include "support/numbers.hpp"
+#include "support/op_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
+using test::Arguments;
 using test::check_close;
+using test::check_op;
 using test::random_tensor;
 using test::refuses;
 
@@ -166,6 +169,56 @@ BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
       [&] {
         matmul(of({4}), of({4, 5}), {.transpose_a = true});
       });
+}
+
+// Two operands of which the flags ask for a transposed one.
+Arguments operands(const Shape& a, const Shape& b, MatmulOptions options) {
+  const Tensor<double> left = random_tensor<double>(a, 1), right = random_tensor<double>(b, 2);
+  return {options.transpose_a ? swapped(left) : left, options.transpose_b ? swapped(right) : right};
+}
+
+BOOST_AUTO_TEST_CASE(battery) {
+  for (const bool transpose_a : {false, true})
+    for (const bool transpose_b : {false, true}) {
+      const MatmulOptions options{transpose_a, transpose_b};
+      std::vector<Arguments> lists;
+      for (const auto& [a, b] : std::vector<std::pair<Shape, Shape>>{{{2, 3}, {3, 5}},
+                                                                     {{3, 3}, {3, 3}},
+                                                                     {{1, 1}, {1, 1}},
+                                                                     {{0, 3}, {3, 5}},
+                                                                     {{2, 0}, {0, 5}},
+                                                                     {{2, 3}, {3, 0}},
+                                                                     {{5, 2, 3}, {5, 3, 2}},
+                                                                     {{5, 2, 3}, {3, 2}},
+                                                                     {{2, 3}, {5, 3, 2}},
+                                                                     {{3, 1, 2, 2}, {5, 2, 1}},
+                                                                     {{0, 2, 3}, {1, 3, 2}}}) {
+        lists.push_back(operands(a, b, options));
+      }
+      check_op(
+          "matmul", [&](auto x) { return matmul(x[0], x[1], options); },
+          [&](const Arguments& x) {
+            return oracle(transpose_a ? swapped(x[0]) : x[0], transpose_b ? swapped(x[1]) : x[1]);
+          },
+          lists, {.orders = 3});
+    }
+}
+
+BOOST_AUTO_TEST_CASE(battery_of_operands_of_rank_one) {
+  const auto matrix = [](const Tensor<double>& x, bool left) {
+    return x.rank() > 1 ? x : x.reshaped({left ? 1 : x.size(), left ? x.size() : 1});
+  };
+  check_op(
+      "matmul", [](auto x) { return matmul(x[0], x[1]); },
+      [&](const Arguments& x) {
+        Tensor<double> y = oracle(matrix(x[0], true), matrix(x[1], false));
+        if (x[0].rank() == 1) y = y.reshaped(y.shape().without(-2));
+        return x[1].rank() == 1 ? y.reshaped(y.shape().without(-1)) : y;
+      },
+      {{random_tensor<double>({3}, 1), random_tensor<double>({3}, 2)},
+       {random_tensor<double>({3}, 1), random_tensor<double>({3, 5}, 2)},
+       {random_tensor<double>({2, 7, 3}, 1), random_tensor<double>({3}, 2)},
+       {random_tensor<double>({3}, 1), random_tensor<double>({2, 3, 5}, 2)}});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

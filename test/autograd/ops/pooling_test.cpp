@@ -12,12 +12,15 @@
 #include <vector>
 
 #include "support/numbers.hpp"
+#include "support/op_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
+using test::Arguments;
 using test::check_close;
+using test::check_op;
 using test::random_tensor;
 using test::refuses;
 
@@ -201,6 +204,44 @@ BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
       [&] {
         average_pool2d(x, {.pool = {2, 8}});
       });
+}
+
+BOOST_AUTO_TEST_CASE(battery) {
+  struct Row {
+    Shape x;
+    PoolingOptions options;
+  };
+  for (const Row& row :
+       {Row{{2, 4, 5, 3}, {}}, Row{{1, 5, 3, 2}, {.pool = {3, 2}, .strides = Pair{2, 1}}},
+        Row{{2, 3, 5, 1}, {.pool = {2, 3}, .strides = Pair{1, 2}, .padding = Padding::same}},
+        Row{{1, 3, 4, 2}, {.pool = {2, 2}, .strides = Pair{3, 1}, .padding = Padding(1, 0, 0, 1)}},
+        Row{{1, 17, 17, 2}, {.pool = {17, 16}, .strides = Pair{1, 1}}}, Row{{0, 4, 4, 2}, {}},
+        Row{{2, 1, 1, 1}, {.padding = Padding::same}}}) {
+    // Distinct elements, far from ties.
+    Tensor<double> x = Tensor<double>::uninitialized(row.x);
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      x.mutable_data()[i] = static_cast<double>(i * 7919 % 1009) / 1009;
+    }
+    const Tensor<double> none =
+        Tensor<double>::zeros(pool2d_output_shape(row.x, row.options, "test"));
+    const Naive expected = naive(x, none, row.options);
+    for (const Layout layout : {Layout::channels_last, Layout::channels_first}) {
+      PoolingOptions options = row.options;
+      options.layout = layout;
+      const auto arrange = [&](const Tensor<double>& image) {
+        return layout == Layout::channels_last ? image
+                                               : transpose<double>(image, {0, 3, 1, 2}).value();
+      };
+      check_op(
+          "max_pool2d", [&](auto v) { return max_pool2d(v[0], options); },
+          [&](const Arguments&) { return arrange(expected.maximum); }, {{arrange(x)}},
+          {.orders = 3});
+      check_op(
+          "average_pool2d", [&](auto v) { return average_pool2d(v[0], options); },
+          [&](const Arguments&) { return arrange(expected.average); }, {{arrange(x)}},
+          {.orders = 3});
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

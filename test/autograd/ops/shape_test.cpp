@@ -8,11 +8,14 @@
 #include <vector>
 
 #include "support/numbers.hpp"
+#include "support/op_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina {
 namespace {
 
+using test::Arguments;
+using test::check_op;
 using test::random_tensor;
 using test::refuses;
 using Index = std::vector<std::int64_t>;
@@ -222,6 +225,64 @@ BOOST_AUTO_TEST_CASE(errors_name_the_op_and_what_came) {
       [&] {
         broadcast_to(x, {2, 4});
       });
+}
+
+// Pairs of an argument and what the op must give.
+Arguments of(const Shape& shape) { return {numbers(shape).value()}; }
+
+BOOST_AUTO_TEST_CASE(battery) {
+  const auto check = [](const std::string& name, auto op, const std::vector<Arguments>& lists,
+                        const test::Oracle& oracle = {}) {
+    check_op(name, [&](auto x) { return op(x[0]); }, oracle, lists, {.orders = 3});
+  };
+  check(
+      "reshape",
+      [](auto x) {
+        return reshape(x, {-1, 3});
+      },
+      {of({2, 3, 5}), of({1, 3}), of({0, 3})},
+      [](const Arguments& x) {
+        return x[0].reshaped({x[0].size() / 3, 3});
+      });
+  check("transpose", [](auto x) { return transpose(x); },
+        {of({2, 3, 5}), of({7}), of({}), of({0, 3})});
+  check("transpose",
+        [](auto x) {
+          return transpose(x, {2, 0, 3, 1});
+        },
+        {of({2, 3, 5, 2}), of({1, 3, 1, 2}), of({0, 3, 1, 2})});
+  check("slice",
+        [](auto x) {
+          return slice(x, {{.start = 1, .step = 2}, {.stop = -1}});
+        },
+        {of({5, 3, 2}), of({2, 1}), of({1, 3}), of({0, 3})});
+  check("slice",
+        [](auto x) {
+          return slice(x, {{.start = -2, .step = -3}, {}, {.step = -1}});
+        },
+        {of({7, 2, 3}), of({1, 1, 1})});
+  check("pad",
+        [](auto x) {
+          return pad(x, {{1, 0}, {2, 3}}, -1.5);
+        },
+        {of({2, 3}), of({1, 1}), of({0, 3})});
+  check("flip", [](auto x) { return flip(x, {0, -1}); }, {of({2, 3, 5}), of({1, 1}), of({0, 3})});
+  check("tile",
+        [](auto x) {
+          return tile(x, {2, 1, 3});
+        },
+        {of({2, 3, 2}), of({1, 1, 1}), of({0, 3, 1})});
+  check("tile", [](auto x) { return tile(x, {0, 2}); }, {of({2, 3})});
+  check("broadcast_to",
+        [](auto x) {
+          return broadcast_to(x, {2, 3, 5});
+        },
+        {of({2, 3, 5}), of({3, 1}), of({2, 1, 5}), of({}), of({1})});
+  check("broadcast_to",
+        [](auto x) {
+          return broadcast_to(x, {2, 0, 5});
+        },
+        {of({0, 1}), of({1, 5})});
 }
 
 BOOST_AUTO_TEST_SUITE_END()
