@@ -57,6 +57,13 @@ void CollectedUpdates<T>::apply() {
   updates_.clear();
 }
 
+template <Scalar T>
+std::vector<std::string> CollectedUpdates<T>::paths() const {
+  std::vector<std::string> result;
+  for (const Update& update : updates_) result.push_back(update.buffer->path);
+  return result;
+}
+
 template struct Context<float>;
 template struct Context<double>;
 template class CollectedUpdates<float>;

@@ -62,6 +62,7 @@ class CollectedUpdates {
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(updates_.size()); }
   void apply();  // writes all, then forgets them
   void clear() noexcept { updates_.clear(); }
+  std::vector<std::string> paths() const;  // of the buffers, in order
 
  private:
   struct Update {

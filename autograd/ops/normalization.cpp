@@ -192,6 +192,8 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const NormLayout& layout,
         const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
         sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
         if (!b.wants(0)) return;
+        // One value is its own mean: nothing depends on it, and rounding must not say otherwise.
+        if (layout.count() == 1) return b.add(0, Tensor<T>::zeros(x.shape()));
 
         const double n = static_cast<double>(layout.count());
         const auto factor = [&](std::int64_t s, std::int64_t c) {

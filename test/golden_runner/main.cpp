@@ -17,6 +17,8 @@ struct Runner {
 
 // A file that no row serves is a failure.
 const std::vector<Runner> kRunners = {
+    {"batch_normalization/*", run_batch_normalization},
+    {"batch_normalization_torch/*", run_batch_normalization_torch},
     {"nn/initializers.json", run_initializers},
     {"nn/layers.json", run_layers},
     {"nn/regularizers_constraints.json", run_regularizers_constraints},
