@@ -42,12 +42,15 @@
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/batch_renormalization.hpp>
 #include <lamina/layers/conv2d.hpp>
+#include <lamina/layers/cross_entropy.hpp>
 #include <lamina/layers/dense.hpp>
 #include <lamina/layers/dropout.hpp>
+#include <lamina/layers/loss.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 #include <lamina/layers/normalization_axes.hpp>
 #include <lamina/layers/pooling.hpp>
 #include <lamina/layers/registry.hpp>
+#include <lamina/layers/regression_loss.hpp>
 #include <lamina/layers/reshape.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/constraints.hpp>

@@ -22,6 +22,7 @@ const std::vector<Runner> kRunners = {
     {"nn/initializers.json", run_initializers},
     {"nn/layers.json", run_layers},
     {"nn/regularizers_constraints.json", run_regularizers_constraints},
+    {"nn/losses.json", run_losses},
     {"nn/optimizers.json", run_optimizers},
     {"nn/schedules.json", run_schedules},
 };
