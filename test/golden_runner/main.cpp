@@ -23,6 +23,7 @@ const std::vector<Runner> kRunners = {
     {"nn/layers.json", run_layers},
     {"nn/regularizers_constraints.json", run_regularizers_constraints},
     {"nn/losses.json", run_losses},
+    {"nn/ops.json", run_ops},
     {"nn/optimizers.json", run_optimizers},
     {"nn/schedules.json", run_schedules},
 };
