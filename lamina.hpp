@@ -6,11 +6,13 @@
 #include <lamina/autograd/ops/activation.hpp>
 #include <lamina/autograd/ops/arithmetic.hpp>
 #include <lamina/autograd/ops/convolution.hpp>
+#include <lamina/autograd/ops/dropout.hpp>
 #include <lamina/autograd/ops/elementwise.hpp>
 #include <lamina/autograd/ops/exponential.hpp>
 #include <lamina/autograd/ops/index.hpp>
 #include <lamina/autograd/ops/join.hpp>
 #include <lamina/autograd/ops/linear_algebra.hpp>
+#include <lamina/autograd/ops/loss.hpp>
 #include <lamina/autograd/ops/normalization.hpp>
 #include <lamina/autograd/ops/pooling.hpp>
 #include <lamina/autograd/ops/reduction.hpp>

@@ -44,6 +44,12 @@ Tensor<T> keep_where(const Tensor<std::uint8_t>& mask, const Tensor<T>& x, bool 
 }
 
 template <Scalar T>
+Tensor<T> keep_scaled(const Tensor<std::uint8_t>& mask, const Tensor<T>& x, T scale) {
+  return zip_to<T>(
+      "dropout", [=](std::uint8_t keep, T v) { return keep ? v * scale : T{0}; }, mask, x);
+}
+
+template <Scalar T>
 Tensor<std::uint8_t> is_positive(const Tensor<T>& x) {
   Tensor<std::uint8_t> result = Tensor<std::uint8_t>::uninitialized(x.shape());
   map_into(result.mutable_data(), x.data(), x.size(), [](T v) -> std::uint8_t { return v > 0; });
@@ -81,6 +87,7 @@ Tensor<T> keep_positive(const Tensor<T>& x, const Tensor<T>& guide, T slope) {
   template Tensor<std::uint8_t> first_is_minimum(const Tensor<T>&, const Tensor<T>&);        \
   template Tensor<T> where(const Tensor<std::uint8_t>&, const Tensor<T>&, const Tensor<T>&); \
   template Tensor<T> keep_where(const Tensor<std::uint8_t>&, const Tensor<T>&, bool);        \
+  template Tensor<T> keep_scaled(const Tensor<std::uint8_t>&, const Tensor<T>&, T);          \
   template Tensor<std::uint8_t> is_positive(const Tensor<T>&);                               \
   template Tensor<T> clip(const Tensor<T>&, T, T);                                           \
   template Tensor<T> keep_inside(const Tensor<T>&, const Tensor<T>&, T, T);                  \

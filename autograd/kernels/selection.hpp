@@ -27,6 +27,10 @@ Tensor<T> where(const Tensor<std::uint8_t>& condition, const Tensor<T>& a, const
 template <Scalar T>
 Tensor<T> keep_where(const Tensor<std::uint8_t>& mask, const Tensor<T>& x, bool negated);
 
+// scale * x where the mask is true, 0 elsewhere; same shapes.
+template <Scalar T>
+Tensor<T> keep_scaled(const Tensor<std::uint8_t>& mask, const Tensor<T>& x, T scale);
+
 template <Scalar T>
 Tensor<std::uint8_t> is_positive(const Tensor<T>& x);
 

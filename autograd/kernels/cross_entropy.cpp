@@ -1,0 +1,184 @@
+#include <algorithm>
+#include <cmath>
+#include <lamina/autograd/kernels/cross_entropy.hpp>
+#include <lamina/autograd/kernels/loops.hpp>
+
+namespace lamina::kernels {
+
+namespace {
+
+double weight(const CrossEntropySetting& s, std::int64_t c) {
+  return s.weights ? s.weights[c] : 1.0;
+}
+
+// Where example (o, i) begins among logits, and its place among losses.
+struct Example {
+  std::int64_t first, index;
+};
+Example example(const CrossEntropySetting& s, std::int64_t index) {
+  const std::int64_t o = index / s.inner, i = index % s.inner;
+  return {o * s.classes * s.inner + i, index};
+}
+
+struct FromLabel {
+  const std::int64_t* labels;
+
+  double operator()(const CrossEntropySetting& s, const Example& e, std::int64_t c) const {
+    const std::int64_t label = labels[e.index];
+    if (s.ignore && label == *s.ignore) return 0;
+    const double sharp = c == label ? weight(s, label) * (1 - s.smoothing) : 0.0;
+    return sharp + weight(s, c) * s.smoothing / static_cast<double>(s.classes);
+  }
+};
+
+template <Scalar T>
+struct FromTarget {
+  const T* targets;
+
+  double operator()(const CrossEntropySetting& s, const Example& e, std::int64_t c) const {
+    const double t = static_cast<double>(targets[e.first + c * s.inner]);
+    return weight(s, c) * (t * (1 - s.smoothing) + s.smoothing / static_cast<double>(s.classes));
+  }
+};
+
+// function(example) for all of them, some tiles at a time.
+template <class Function>
+void for_examples(const CrossEntropySetting& s, Function function) {
+  const std::int64_t count = s.outer * s.inner;
+  const std::int64_t per_tile =
+      std::max<std::int64_t>(1, kTile / 8 / std::max<std::int64_t>(s.classes, 1));
+  parallel_for((count + per_tile - 1) / per_tile, [&](std::int64_t tile) {
+    for (std::int64_t i = tile * per_tile; i < std::min(count, (tile + 1) * per_tile); ++i) {
+      function(example(s, i));
+    }
+  });
+}
+
+template <Scalar T>
+T largest(const CrossEntropySetting& s, const T* x) {
+  T best = x[0];
+  for (std::int64_t c = 1; c < s.classes; ++c) best = std::max(best, x[c * s.inner]);
+  return best;
+}
+
+template <Scalar T>
+double sum_of_exponentials(const CrossEntropySetting& s, const T* x, T shift) {
+  double total = 0;
+  for (std::int64_t c = 0; c < s.classes; ++c) {
+    total += static_cast<double>(std::exp(x[c * s.inner] - shift));
+  }
+  return total;
+}
+
+template <Scalar T, class Coefficient>
+void losses_of(const CrossEntropySetting& s, const T* logits, const Coefficient& q, T* losses) {
+  for_examples(s, [&](const Example& e) {
+    const T* x = logits + e.first;
+    const T shift = largest(s, x);
+    const double log_total = std::log(sum_of_exponentials(s, x, shift));
+    double loss = 0;
+    for (std::int64_t c = 0; c < s.classes; ++c) {
+      const double coefficient = q(s, e, c);
+      if (coefficient == 0) continue;
+      loss -= coefficient *
+              (static_cast<double>(x[c * s.inner]) - static_cast<double>(shift) - log_total);
+    }
+    losses[e.index] = static_cast<T>(loss);
+  });
+}
+
+template <Scalar T, class Coefficient>
+void gradient_of(const CrossEntropySetting& s, const T* g, const T* logits, const Coefficient& q,
+                 T* gradient) {
+  for_examples(s, [&](const Example& e) {
+    const T* x = logits + e.first;
+    T* out = gradient + e.first;
+    const T shift = largest(s, x);
+    const double total = sum_of_exponentials(s, x, shift);
+    double sum = 0;
+    for (std::int64_t c = 0; c < s.classes; ++c) sum += q(s, e, c);
+    const double above = static_cast<double>(g[e.index]);
+    for (std::int64_t c = 0; c < s.classes; ++c) {
+      const double share = static_cast<double>(std::exp(x[c * s.inner] - shift)) / total;
+      out[c * s.inner] = sum == 0 ? T{0} : static_cast<T>(above * (sum * share - q(s, e, c)));
+    }
+  });
+}
+
+}  // namespace
+
+template <Scalar T>
+void softmax_cross_entropy(const CrossEntropySetting& setting, const T* logits,
+                           const std::int64_t* labels, T* losses) {
+  losses_of(setting, logits, FromLabel{labels}, losses);
+}
+
+template <Scalar T>
+void softmax_cross_entropy(const CrossEntropySetting& setting, const T* logits, const T* targets,
+                           T* losses) {
+  losses_of(setting, logits, FromTarget<T>{targets}, losses);
+}
+
+template <Scalar T>
+void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T* g, const T* logits,
+                                    const std::int64_t* labels, T* gradient) {
+  gradient_of(setting, g, logits, FromLabel{labels}, gradient);
+}
+
+template <Scalar T>
+void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T* g, const T* logits,
+                                    const T* targets, T* gradient) {
+  gradient_of(setting, g, logits, FromTarget<T>{targets}, gradient);
+}
+
+template <Scalar T>
+void cross_entropy_coefficients(const CrossEntropySetting& setting, const std::int64_t* labels,
+                                T* coefficients) {
+  const FromLabel q{labels};
+  for_examples(setting, [&](const Example& e) {
+    for (std::int64_t c = 0; c < setting.classes; ++c) {
+      coefficients[e.first + c * setting.inner] = static_cast<T>(q(setting, e, c));
+    }
+  });
+}
+
+template <Scalar T>
+Tensor<T> sigmoid_cross_entropy(const Tensor<T>& x, const Tensor<T>& t, const Tensor<T>& p) {
+  return zip_to<T>(
+      "sigmoid_cross_entropy",
+      [](T v, T target, T positive) {
+        const T tail = std::log1p(std::exp(-std::abs(v))) + (v < 0 ? -v : T{0});
+        return (1 - target) * v + (1 + (positive - 1) * target) * tail;
+      },
+      x, t, p);
+}
+
+template <Scalar T>
+Tensor<T> sigmoid_cross_entropy_slope(const Tensor<T>& x, const Tensor<T>& t, const Tensor<T>& p) {
+  return zip_to<T>(
+      "sigmoid_cross_entropy",
+      [](T v, T target, T positive) {
+        const T e = std::exp(-std::abs(v));
+        const T complement = (v < 0 ? T{1} : e) / (1 + e);  // sigmoid(-x)
+        return (1 - target) - (1 + (positive - 1) * target) * complement;
+      },
+      x, t, p);
+}
+
+#define LAMINA_CROSS_ENTROPY(T)                                                                   \
+  template void softmax_cross_entropy(const CrossEntropySetting&, const T*, const std::int64_t*,  \
+                                      T*);                                                        \
+  template void softmax_cross_entropy(const CrossEntropySetting&, const T*, const T*, T*);        \
+  template void softmax_cross_entropy_gradient(const CrossEntropySetting&, const T*, const T*,    \
+                                               const std::int64_t*, T*);                          \
+  template void softmax_cross_entropy_gradient(const CrossEntropySetting&, const T*, const T*,    \
+                                               const T*, T*);                                     \
+  template void cross_entropy_coefficients(const CrossEntropySetting&, const std::int64_t*, T*);  \
+  template Tensor<T> sigmoid_cross_entropy(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&); \
+  template Tensor<T> sigmoid_cross_entropy_slope(const Tensor<T>&, const Tensor<T>&,              \
+                                                 const Tensor<T>&);
+LAMINA_CROSS_ENTROPY(float)
+LAMINA_CROSS_ENTROPY(double)
+#undef LAMINA_CROSS_ENTROPY
+
+}  // namespace lamina::kernels
