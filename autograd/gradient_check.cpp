@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <lamina/autograd/gradient_check.hpp>
@@ -6,7 +8,6 @@
 #include <lamina/autograd/tape.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <limits>
-#include <sstream>
 
 namespace lamina {
 
@@ -146,22 +147,12 @@ class Checker {
   }
 
   void describe() {
-    std::ostringstream text;
-    text.precision(12);
-    text << "got " << report_.analytic << ", expected " << report_.numeric << " (order "
-         << report_.order << ", ";
-    if (report_.input + 1 == static_cast<int>(values_.size())) {
-      text << "the gradient from above";
-    } else {
-      text << "input " << report_.input;
-    }
-    text << " at (";
-    for (std::size_t i = 0; i < report_.index.size(); ++i) {
-      text << (i ? ", " : "") << report_.index[i];
-    }
-    text.precision(3);
-    text << "), error " << report_.error << ", tolerance " << options_.tolerance << ")";
-    report_.text = text.str();
+    const bool above = report_.input + 1 == static_cast<int>(values_.size());
+    report_.text = fmt::format(
+        "got {:.12g}, expected {:.12g} (order {}, {} at ({}), error {:.3g}, tolerance {:g})",
+        report_.analytic, report_.numeric, report_.order,
+        above ? "the gradient from above" : fmt::format("input {}", report_.input),
+        fmt::join(report_.index, ", "), report_.error, options_.tolerance);
   }
 
   const CheckedFunction& function_;
@@ -179,12 +170,12 @@ GradientReport gradient_check(const CheckedFunction& function,
                               const GradientCheckOptions& options) {
   if (options.orders < 1) {
     throw ArgumentError("gradient_check",
-                        "orders must be at least 1; got " + std::to_string(options.orders));
+                        fmt::format("orders must be at least 1; got {}", options.orders));
   }
   if (!(options.step > 0) || !(options.tolerance >= 0)) {
-    throw ArgumentError("gradient_check", "step must be positive and tolerance not negative; got " +
-                                              std::to_string(options.step) + " and " +
-                                              std::to_string(options.tolerance));
+    throw ArgumentError("gradient_check",
+                        fmt::format("step must be positive and tolerance at least 0; got {} and {}",
+                                    options.step, options.tolerance));
   }
   GradientReport report = Checker(function, inputs, options).run();
   if (!report.passed && options.throws) {

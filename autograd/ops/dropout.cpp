@@ -1,9 +1,10 @@
+#include <fmt/format.h>
+
 #include <lamina/autograd/kernels/arithmetic.hpp>
 #include <lamina/autograd/kernels/selection.hpp>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/dropout.hpp>
 #include <lamina/autograd/tensor/error.hpp>
-#include <string>
 
 namespace lamina {
 
@@ -23,7 +24,7 @@ Tensor<T> dropped(const Tensor<T>& x, const RandomStream& stream, double rate) {
 template <Scalar T>
 Variable<T> dropout(const Variable<T>& x, const RandomStream& stream, double rate) {
   if (!(rate >= 0 && rate <= 1)) {
-    throw ArgumentError("dropout", "rate must lie in [0, 1]; got " + std::to_string(rate));
+    throw ArgumentError("dropout", fmt::format("rate must lie in [0, 1]; got {}", rate));
   }
   return record<T>(
       "dropout", {x}, dropped(x.value(), stream, rate), save_nothing,

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <lamina/autograd/kernels/cross_entropy.hpp>
 #include <lamina/autograd/op.hpp>
@@ -41,8 +43,8 @@ struct Setting {
 
 void check_options(const CrossEntropyOptions& options, std::int64_t classes) {
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
-    throw ArgumentError(kSoftmax, "label_smoothing must lie in [0, 1]; got " +
-                                      std::to_string(options.label_smoothing));
+    throw ArgumentError(kSoftmax, fmt::format("label_smoothing must lie in [0, 1]; got {}",
+                                              options.label_smoothing));
   }
   const auto weights = static_cast<std::int64_t>(options.class_weights.size());
   if (weights != 0 && weights != classes) {

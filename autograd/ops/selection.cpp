@@ -1,9 +1,10 @@
+#include <fmt/format.h>
+
 #include <lamina/autograd/kernels/selection.hpp>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/autograd/ops/selection.hpp>
 #include <lamina/autograd/tensor/error.hpp>
-#include <string>
 
 namespace lamina {
 
@@ -58,8 +59,8 @@ Variable<T> minimum(const Variable<T>& a, const Variable<T>& b) {
 template <Scalar T>
 Variable<T> clip(const Variable<T>& x, std::type_identity_t<T> low, std::type_identity_t<T> high) {
   if (!(low <= high)) {
-    throw ArgumentError("clip", "the lower bound must not exceed the upper; got " +
-                                    std::to_string(low) + " and " + std::to_string(high));
+    throw ArgumentError(
+        "clip", fmt::format("the lower bound must not exceed the upper; got {} and {}", low, high));
   }
   return record<T>("clip", {x}, kernels::clip(x.value(), low, high), save(x),
                    [low, high](Backward<T>& b) {

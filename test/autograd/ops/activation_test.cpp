@@ -31,12 +31,13 @@ BOOST_AUTO_TEST_SUITE(activation)
 
 BOOST_AUTO_TEST_CASE(battery) {
   const auto any = unary_arguments(-3, 3);
-  check_op("relu", [](auto x) { return relu(x[0]); },
-           elementwise<1>([](double a) { return a > 0 ? a : 0; }), any);
+  check_op(
+      "relu", [](auto x) { return relu(x[0]); },
+      elementwise<1>([](double a) { return a > 0 ? a : 0; }), any);
   for (const double slope : {0.2, 0.0, 1.5, -0.5}) {
-    check_op("leaky_relu " + std::to_string(slope),
-             [slope](auto x) { return leaky_relu(x[0], slope); },
-             elementwise<1>([slope](double a) { return a > 0 ? a : slope * a; }), any);
+    check_op(
+        "leaky_relu " + std::to_string(slope), [slope](auto x) { return leaky_relu(x[0], slope); },
+        elementwise<1>([slope](double a) { return a > 0 ? a : slope * a; }), any);
   }
   for (const double alpha : {1.0, 0.5}) {
     check_op("elu " + std::to_string(alpha), [alpha](auto x) { return elu(x[0], alpha); },
@@ -44,10 +45,8 @@ BOOST_AUTO_TEST_CASE(battery) {
              any, {.orders = 3});
   }
   check_op("gelu", [](auto x) { return gelu(x[0]); },
-           elementwise<1>([](double a) { return a * normal_distribution(a); }), any,
-           {.orders = 3});
-  check_op("gelu by tanh", [](auto x) { return gelu(x[0], true); },
-           elementwise<1>([](double a) {
+           elementwise<1>([](double a) { return a * normal_distribution(a); }), any, {.orders = 3});
+  check_op("gelu by tanh", [](auto x) { return gelu(x[0], true); }, elementwise<1>([](double a) {
              return a / 2 *
                     (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (a + 0.044715 * a * a * a)));
            }),
@@ -80,8 +79,8 @@ BOOST_AUTO_TEST_CASE(large_arguments) {
   Tape<double> tape;
   const auto v = tape.watch(x);
   for (const auto& y : {gelu(v), gelu(v, true), silu(v), elu(v)}) {
-    const auto first = tape.gradients(
-        y, {v}, {.create_graph = true, .seed = Tensor<double>::ones({2})})[0];
+    const auto first =
+        tape.gradients(y, {v}, {.create_graph = true, .seed = Tensor<double>::ones({2})})[0];
     check_close("recorded slope", first.value(), step, 1e-15);
     const auto second =
         tape.gradients(first, {v}, {.keep = true, .seed = Tensor<double>::ones({2})})[0];

@@ -10,20 +10,27 @@ BOOST_AUTO_TEST_SUITE(exponential)
 
 BOOST_AUTO_TEST_CASE(battery) {
   const auto any = unary_arguments(), positive = unary_arguments(0.3, 3);
-  check_op("exp", [](auto x) { return exp(x[0]); },
-           elementwise<1>([](double a) { return std::exp(a); }), any);
-  check_op("expm1", [](auto x) { return expm1(x[0]); },
-           elementwise<1>([](double a) { return std::expm1(a); }), any);
-  check_op("log", [](auto x) { return log(x[0]); },
-           elementwise<1>([](double a) { return std::log(a); }), positive);
-  check_op("log1p", [](auto x) { return log1p(x[0]); },
-           elementwise<1>([](double a) { return std::log1p(a); }), positive);
-  check_op("erf", [](auto x) { return erf(x[0]); },
-           elementwise<1>([](double a) { return std::erf(a); }), any);
-  check_op("sin", [](auto x) { return sin(x[0]); },
-           elementwise<1>([](double a) { return std::sin(a); }), any);
-  check_op("cos", [](auto x) { return cos(x[0]); },
-           elementwise<1>([](double a) { return std::cos(a); }), any);
+  check_op(
+      "exp", [](auto x) { return exp(x[0]); }, elementwise<1>([](double a) { return std::exp(a); }),
+      any);
+  check_op(
+      "expm1", [](auto x) { return expm1(x[0]); },
+      elementwise<1>([](double a) { return std::expm1(a); }), any);
+  check_op(
+      "log", [](auto x) { return log(x[0]); }, elementwise<1>([](double a) { return std::log(a); }),
+      positive);
+  check_op(
+      "log1p", [](auto x) { return log1p(x[0]); },
+      elementwise<1>([](double a) { return std::log1p(a); }), positive);
+  check_op(
+      "erf", [](auto x) { return erf(x[0]); }, elementwise<1>([](double a) { return std::erf(a); }),
+      any);
+  check_op(
+      "sin", [](auto x) { return sin(x[0]); }, elementwise<1>([](double a) { return std::sin(a); }),
+      any);
+  check_op(
+      "cos", [](auto x) { return cos(x[0]); }, elementwise<1>([](double a) { return std::cos(a); }),
+      any);
   check_op("tanh", [](auto x) { return tanh(x[0]); },
            elementwise<1>([](double a) { return std::tanh(a); }), any, {.orders = 3});
   check_op("sigmoid", [](auto x) { return sigmoid(x[0]); },

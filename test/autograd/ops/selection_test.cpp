@@ -31,42 +31,38 @@ std::vector<Tensor<double>> slopes(const Variable<double>& y, Tape<double>& tape
 BOOST_AUTO_TEST_SUITE(selection)
 
 BOOST_AUTO_TEST_CASE(battery) {
-  check_op("maximum", [](auto x) { return maximum(x[0], x[1]); },
-           elementwise<2>([](double a, double b) { return std::max(a, b); }), binary_arguments());
-  check_op("minimum", [](auto x) { return minimum(x[0], x[1]); },
-           elementwise<2>([](double a, double b) { return std::min(a, b); }), binary_arguments());
-  check_op("clip", [](auto x) { return clip(x[0], -0.5, 1.25); },
-           elementwise<1>([](double a) { return std::min(std::max(a, -0.5), 1.25); }),
-           unary_arguments());
+  check_op(
+      "maximum", [](auto x) { return maximum(x[0], x[1]); },
+      elementwise<2>([](double a, double b) { return std::max(a, b); }), binary_arguments());
+  check_op(
+      "minimum", [](auto x) { return minimum(x[0], x[1]); },
+      elementwise<2>([](double a, double b) { return std::min(a, b); }), binary_arguments());
+  check_op(
+      "clip", [](auto x) { return clip(x[0], -0.5, 1.25); },
+      elementwise<1>([](double a) { return std::min(std::max(a, -0.5), 1.25); }),
+      unary_arguments());
   for (const Arguments& list : binary_arguments()) {
     const Shape shape = broadcast_shape(list[0].shape(), list[1].shape(), "test");
     const auto mask = checkered(shape);
-    check_op("where", [mask](auto x) { return where(mask, x[0], x[1]); },
-             [mask](const Arguments& x) {
-               const auto first = elementwise<2>([](double a, double) { return a; })(x);
-               const auto second = elementwise<2>([](double, double b) { return b; })(x);
-               Tensor<double> result = Tensor<double>::uninitialized(mask.shape());
-               for (std::int64_t i = 0; i < mask.size(); ++i) {
-                 result.mutable_data()[i] = (mask.data()[i] ? first : second).data()[i];
-               }
-               return result;
-             },
-             {list});
+    check_op(
+        "where", [mask](auto x) { return where(mask, x[0], x[1]); },
+        [mask](const Arguments& x) {
+          const auto first = elementwise<2>([](double a, double) { return a; })(x);
+          const auto second = elementwise<2>([](double, double b) { return b; })(x);
+          Tensor<double> result = Tensor<double>::uninitialized(mask.shape());
+          for (std::int64_t i = 0; i < mask.size(); ++i) {
+            result.mutable_data()[i] = (mask.data()[i] ? first : second).data()[i];
+          }
+          return result;
+        },
+        {list});
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_small_condition_broadcasts) {
   const auto mask = checkered({3, 1});
-  check_op("where", [mask](auto x) { return where(mask, x[0], x[1]); },
-           [](const Arguments& x) {
-             Tensor<double> result = Tensor<double>::uninitialized({2, 3, 5});
-             for (std::int64_t i = 0; i < 30; ++i) {
-               result.mutable_data()[i] = i / 5 % 3 == 0 ? x[1].item() : x[0].data()[i % 5];
-             }
-             return result;
-           },
-           {{random_tensor<double>({2, 1, 5}, 1).reshaped({2, 1, 5}), Tensor<double>({}, 0.7)}},
-           {.value_tolerance = 10});  // the shape alone; the elements are compared below
+  check_op("where", [mask](auto x) { return where(mask, x[0], x[1]); }, {},
+           {{random_tensor<double>({2, 1, 5}, 1), Tensor<double>({}, 0.7)}});
   const Variable<double> a(random_tensor<double>({2, 1, 5}, 1)), b(Tensor<double>({}, 0.7));
   const auto y = where(mask, a, b).value();
   BOOST_REQUIRE_EQUAL(y.shape().to_string(), "(2, 3, 5)");
@@ -94,7 +90,8 @@ BOOST_AUTO_TEST_CASE(ties_go_to_the_first) {
 
 BOOST_AUTO_TEST_CASE(not_a_number) {
   const double nan = std::nan("");
-  const Variable<double> a(Tensor<double>({3}, {nan, 1, nan})), b(Tensor<double>({3}, {1, nan, nan}));
+  const Variable<double> a(Tensor<double>({3}, {nan, 1, nan})),
+      b(Tensor<double>({3}, {1, nan, nan}));
   for (const auto& y : {maximum(a, b), minimum(a, b)}) {
     for (const double v : y.value().values()) BOOST_TEST(std::isnan(v));
   }
@@ -111,16 +108,16 @@ BOOST_AUTO_TEST_CASE(not_a_number) {
 
 BOOST_AUTO_TEST_CASE(refusals) {
   const Variable<double> a(Tensor<double>::ones({2, 3})), b(Tensor<double>::ones({4}));
-  check_refused<ShapeError>([&] { maximum(a, b); },
-                            "[maximum] operands must broadcast to one shape; got (2, 3) and (4)");
-  check_refused<ShapeError>([&] { minimum(a, b); },
-                            "[minimum] operands must broadcast to one shape; got (2, 3) and (4)");
-  check_refused<ShapeError>([&] { where(Tensor<std::uint8_t>::ones({4}), a, a); },
-                            "[where] operands must broadcast to one shape; got (4) and (2, 3)");
-  check_refused<ArgumentError>([&] { clip(a, 2, 1); },
-                               "[clip] the lower bound must not exceed the upper; got 2");
-  check_refused<ArgumentError>([&] { clip(a, std::nan(""), 1); },
-                               "[clip] the lower bound must not exceed the upper; got nan");
+  refuses<ShapeError>("[maximum] operands must broadcast to one shape; got (2, 3) and (4)",
+                      [&] { maximum(a, b); });
+  refuses<ShapeError>("[minimum] operands must broadcast to one shape; got (2, 3) and (4)",
+                      [&] { minimum(a, b); });
+  refuses<ShapeError>("[where] operands must broadcast to one shape; got (4) and (2, 3)",
+                      [&] { where(Tensor<std::uint8_t>::ones({4}), a, a); });
+  refuses<ArgumentError>("[clip] the lower bound must not exceed the upper; got 2 and 1",
+                         [&] { clip(a, 2, 1); });
+  refuses<ArgumentError>("[clip] the lower bound must not exceed the upper; got nan and 1",
+                         [&] { clip(a, std::nan(""), 1); });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
