@@ -70,6 +70,7 @@
 #include <lamina/nn/regularizers.hpp>
 #include <lamina/nn/sequential.hpp>
 #include <lamina/nn/state_visitor.hpp>
+#include <lamina/nn/summary.hpp>
 #include <lamina/nn/tied.hpp>
 #include <lamina/nn/visitor.hpp>
 #include <lamina/optim/adam.hpp>
