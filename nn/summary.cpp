@@ -71,7 +71,7 @@ class Calls : public CallObserver<T> {
 std::string grouped(std::int64_t number) {
   std::string digits = std::to_string(number);
   for (auto end = static_cast<std::int64_t>(digits.size()) - 3; end > 0; end -= 3) {
-    digits.insert(static_cast<std::size_t>(end), ",");
+    digits.insert(static_cast<std::size_t>(end), 1, ',');
   }
   return digits;
 }
@@ -146,7 +146,9 @@ std::string Summary::to_string() const {
     for (std::size_t i = 0; i < kColumns; ++i) {
       const std::string padding(widths[i] - line[i].size(), ' ');
       if (i > 0) text += "  ";
-      text += i < kTextColumns ? line[i] + padding : padding + line[i];
+      if (i >= kTextColumns) text += padding;
+      text += line[i];
+      if (i < kTextColumns) text += padding;
     }
     text += '\n';
   }

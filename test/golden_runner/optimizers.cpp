@@ -132,7 +132,7 @@ ParameterList<double> parameters_of(const Json& values) {
   for (const Json& value : values) {
     auto parameter = std::make_shared<ParameterData<double>>();
     parameter->value = golden_tensor<double>(value);
-    parameter->path = "p" + std::to_string(parameters.size());
+    parameter->path = std::string("p") + std::to_string(parameters.size());
     parameters.push_back(parameter);
   }
   return parameters;
