@@ -146,7 +146,7 @@ void compare_slots(GoldenCase& test, Optimizer<double>& optimizer, const Json& r
       const auto known = kSlotNames.find(name);
       if (known == kSlotNames.end()) test.fail("unknown slot: " + name);
       if (known->second.empty()) continue;
-      const std::string ours = "p" + std::to_string(i) + "." + known->second;
+      const std::string ours = std::string("p") + std::to_string(i) + "." + known->second;
       const auto found = collector.tensors.find(ours);
       if (found == collector.tensors.end()) test.fail("no slot " + ours);
       test.compare("slot " + ours, found->second, value);
