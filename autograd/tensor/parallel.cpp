@@ -1,5 +1,6 @@
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -32,8 +33,9 @@ inline void pause_briefly() {
 
 thread_local bool inside_a_tile = false;
 
-// One word tells everything: how many workers are inside the current job, whether it accepts more, and
-// which job it is. A worker enters by a compare-and-swap that fails when the job has closed meanwhile.
+// One word tells everything: how many workers are inside the current job, whether it accepts more,
+// and which job it is. A worker enters by a compare-and-swap that fails when the job has closed
+// meanwhile.
 constexpr std::uint32_t kCount = 0x1ff, kOpen = 0x200, kEpoch = 0x400;
 
 class Pool {
@@ -44,6 +46,12 @@ class Pool {
     bind_workers();
   }
   ~Pool() {
+    // The child of a fork has these objects but not the threads: they can be neither joined nor
+    // detached, only left alone.
+    if (getpid() != owner_) {
+      new std::vector<std::thread>(std::move(workers_));
+      return;
+    }
     stop_.store(true);
     gate_.fetch_add(kEpoch);
     gate_.notify_all();
@@ -147,7 +155,8 @@ class Pool {
     return gate;
   }
 
-  // Unbound, the kernel often wakes a parked worker on the caller's own core. The caller stays free.
+  // Unbound, the kernel often wakes a parked worker on the caller's own core. The caller stays
+  // free.
   void bind_workers() {
     cpu_set_t allowed, one;
     if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
@@ -175,6 +184,7 @@ class Pool {
   std::mutex error_mutex_;
   std::exception_ptr error_;
   std::int64_t error_tile_ = 0;
+  const pid_t owner_ = getpid();
   std::vector<std::thread> workers_;
 };
 
@@ -220,8 +230,11 @@ int threads() { return pools().size.load(std::memory_order_relaxed); }
 
 void set_threads(int count) {
   if (count < 1 || count > kMaxThreads) {
-    throw ArgumentError("set_threads", "the number of threads must lie in [1, 256]; got " +
-                                           std::to_string(count));
+    throw ArgumentError("set_threads",
+                        "the number of threads must lie in [1, 256]; got " + std::to_string(count));
+  }
+  if (inside_a_tile) {
+    throw StateError("set_threads", "must not be called inside parallel_for; got a call by a tile");
   }
   Pools& all = pools();
   std::lock_guard lock(all.busy);

@@ -25,7 +25,7 @@ namespace lamina {
 // use, bounded by the CPU quota of its control group.
 int threads();
 
-// ArgumentError unless 1 <= count <= 256.
+// ArgumentError unless 1 <= count <= 256; StateError inside a tile.
 void set_threads(int count);
 
 namespace detail {

@@ -45,9 +45,13 @@ std::string index_text(std::initializer_list<std::int64_t> index) {
 
 template <Element T>
 Tensor<T> Tensor<T>::uninitialized(const Shape& shape) {
+  // Far above what any machine has, and far enough below 2^64 that the header still fits.
+  constexpr std::size_t kMostBytes = std::size_t{1} << 62;
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), sizeof(T), &bytes)) {
-    throw ShapeError("tensor", "the number of bytes must fit in 63 bits; got " + shape.to_string());
+  if (__builtin_mul_overflow(static_cast<std::size_t>(shape.size()), sizeof(T), &bytes) ||
+      bytes > kMostBytes) {
+    throw ShapeError("tensor",
+                     "the number of bytes must fit in 62 bits; got shape " + shape.to_string());
   }
   Tensor tensor;
   tensor.storage_ = detail::Storage::make(bytes);
@@ -115,8 +119,8 @@ void Tensor<T>::set(std::initializer_list<std::int64_t> index, T value) {
 template <Element T>
 T Tensor<T>::item() const {
   if (size() != 1) {
-    throw ShapeError("item", "the tensor must have exactly one element; got shape " +
-                                 shape_.to_string());
+    throw ShapeError("item",
+                     "the tensor must have exactly one element; got shape " + shape_.to_string());
   }
   return data()[0];
 }
@@ -127,8 +131,11 @@ Tensor<T> Tensor<T>::reshaped(std::initializer_list<std::int64_t> extents) const
   const auto open = std::count(resolved.begin(), resolved.end(), -1);
   if (open == 1) {
     std::int64_t known = 1;
-    for (const std::int64_t extent : resolved) known *= extent == -1 ? 1 : extent;
-    if (known <= 0 || size() % known != 0) {
+    bool overflow = false;
+    for (const std::int64_t extent : resolved) {
+      overflow = overflow || __builtin_mul_overflow(known, extent == -1 ? 1 : extent, &known);
+    }
+    if (overflow || known <= 0 || size() % known != 0) {
       throw ShapeError("reshape", "-1 must stand for a whole number; got " + index_text(extents) +
                                       " for shape " + shape_.to_string());
     }
@@ -140,9 +147,8 @@ Tensor<T> Tensor<T>::reshaped(std::initializer_list<std::int64_t> extents) const
 template <Element T>
 Tensor<T> Tensor<T>::reshaped(const Shape& shape) const {
   if (shape.size() != size()) {
-    throw ShapeError("reshape", "the number of elements must not change; got " +
-                                    shape.to_string() + " for a tensor of shape " +
-                                    shape_.to_string());
+    throw ShapeError("reshape", "the number of elements must not change; got " + shape.to_string() +
+                                    " for a tensor of shape " + shape_.to_string());
   }
   Tensor result = *this;
   result.shape_ = shape;
@@ -166,8 +172,7 @@ Tensor<U> Tensor<T>::cast() const {
 template <Element T>
 bool identical(const Tensor<T>& a, const Tensor<T>& b) {
   if (a.defined() != b.defined() || !(a.shape() == b.shape())) return false;
-  return a.size() == 0 ||
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.bytes())) == 0;
+  return a.size() == 0 || std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.bytes())) == 0;
 }
 
 #define LAMINA_TENSOR(T)                                               \

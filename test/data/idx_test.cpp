@@ -175,17 +175,15 @@ BOOST_AUTO_TEST_CASE(decompression_stops_behind_what_the_header_promises) {
 }
 
 BOOST_AUTO_TEST_CASE(every_damage_of_a_plain_file_is_answered) {
-  const TemporaryFolder folder;
   const auto report = damage_everywhere(
-      folder, kSmall, [](const auto& path) { BOOST_TEST(data::read_idx(path).size() == 6); });
+      kSmall, [](const auto& path) { BOOST_TEST(data::read_idx(path).size() == 6); });
   BOOST_TEST(report.cuts_accepted == 0);
   // Elements may be any bytes; in the header no change keeps the size right.
   BOOST_TEST(report.changes_accepted == 6 * 7);
 }
 
 BOOST_AUTO_TEST_CASE(every_damage_of_a_packed_file_is_answered) {
-  const TemporaryFolder folder;
-  const auto report = damage_everywhere(folder, gzip(kSmall), [](const auto& path) {
+  const auto report = damage_everywhere(gzip(kSmall), [](const auto& path) {
     BOOST_TEST(identical(data::read_idx(path), small_tensor()));
   });
   BOOST_TEST(report.cuts_accepted == 0);
@@ -195,7 +193,7 @@ BOOST_AUTO_TEST_CASE(every_damage_of_a_packed_file_is_answered) {
 }
 
 BOOST_AUTO_TEST_CASE(random_bytes_behind_a_good_beginning_are_answered) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   std::mt19937 engine(7);
   int accepted = 0;
   for (int trial = 0; trial < 1000; ++trial) {

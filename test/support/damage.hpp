@@ -19,8 +19,8 @@ struct DamageReport {
 // `read` is called with the path of a damaged copy; what it checks itself (say, that an accepted
 // file still holds the original) it checks with Boost.Test.
 template <class Read>
-DamageReport damage_everywhere(const TemporaryFolder& folder, const std::string& bytes,
-                               const Read& read) {
+DamageReport damage_everywhere(const std::string& bytes, const Read& read) {
+  const TemporaryFolder folder(Medium::memory);
   DamageReport report;
   const std::filesystem::path path = folder / "damaged";
   const auto accepted = [&](const std::string& damaged, const std::string& what) {

@@ -14,10 +14,17 @@
 
 namespace lamina::test {
 
+// Thousands of small files belong in memory, where there is a file system for it: a disk that
+// others use as well makes seconds of milliseconds.
+enum class Medium { disk, memory };
+
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lamina_test_XXXXXX").string();
+  explicit TemporaryFolder(Medium medium = Medium::disk) {
+    const bool memory = medium == Medium::memory && access("/dev/shm", W_OK | X_OK) == 0;
+    const std::filesystem::path parent =
+        memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path();
+    std::string name = (parent / "lamina_test_XXXXXX").string();
     if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder: " + name);
     path_ = name;
   }
