@@ -64,19 +64,26 @@ Tensor<std::uint8_t> exceeds(const Tensor<T>& x, double bound) {
 }
 
 template <Scalar T>
+Variable<T> constant(double value) {
+  return Tensor<T>::scalar(static_cast<T>(value));
+}
+
+template <Scalar T>
 Variable<T> general_relu(const Variable<T>& x, const ReLUOptions& options) {
   const auto active = exceeds(x.value(), options.threshold);
   Variable<T> y;
   if (options.negative_slope == 0) {
     y = keep_where(active, x);
   } else {
-    const Variable<T> below = multiply(add(x, static_cast<T>(-options.threshold)),
-                                       static_cast<T>(options.negative_slope));
+    Variable<T> below = multiply(add(x, static_cast<T>(-options.threshold)),
+                                 static_cast<T>(options.negative_slope));
+    // Keras' gradient at a threshold of its own is 0, at 0 that of leaky_relu.
+    if (options.threshold != 0)
+      below = where(reaches(x.value(), options.threshold), constant<T>(0), below);
     y = where(active, x, below);
   }
   if (!options.max_value) return y;
-  const Variable<T> most(Tensor<T>::scalar(static_cast<T>(*options.max_value)));
-  return where(reaches(x.value(), *options.max_value), most, y);
+  return where(reaches(x.value(), *options.max_value), constant<T>(*options.max_value), y);
 }
 
 }  // namespace

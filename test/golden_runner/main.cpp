@@ -19,6 +19,7 @@ struct Runner {
 const std::vector<Runner> kRunners = {
     {"batch_normalization/*", run_batch_normalization},
     {"batch_normalization_torch/*", run_batch_normalization_torch},
+    {"nn/activations.json", run_activations},
     {"nn/initializers.json", run_initializers},
     {"nn/layers.json", run_layers},
     {"nn/regularizers_constraints.json", run_regularizers_constraints},
