@@ -125,7 +125,8 @@ BOOST_AUTO_TEST_CASE(not_a_number_is_not_lost) {
   const Variable<double> zeros = Tensor<double>({2, 2}, 0.0);
   for (const std::int64_t n : {2, 40}) {
     const Variable<double> wide = Tensor<double>({2, n}, nan);
-    for (const double value : matmul(zeros, wide).value().values()) BOOST_TEST(std::isnan(value));
+    const Variable<double> product = matmul(zeros, wide);
+    for (const double value : product.value().values()) BOOST_TEST(std::isnan(value));
   }
 }
 
