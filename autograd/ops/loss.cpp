@@ -55,7 +55,7 @@ void check_options(const CrossEntropyOptions& options, std::int64_t classes) {
   for (const double weight : options.class_weights) {
     if (std::isfinite(weight) && weight >= 0) continue;
     throw ArgumentError(
-        kSoftmax, "class_weights must be finite and not negative; got " + std::to_string(weight));
+        kSoftmax, fmt::format("class_weights must be finite and not negative; got {}", weight));
   }
 }
 
