@@ -86,6 +86,7 @@
 #include <lamina/serialization/file_system.hpp>
 #include <lamina/serialization/generations.hpp>
 #include <lamina/serialization/model_file.hpp>
+#include <lamina/serialization/state_dict.hpp>
 #include <lamina/serialization/training_state.hpp>
 
 namespace lamina {

@@ -181,20 +181,18 @@ Variable<T> Module<T>::run(const Variable<T>& x, const Context<T>& ctx) const {
 // const, so that writing through the cast is defined.
 template <Scalar T>
 void Module<T>::prepare(const Shape& input, const Context<T>& ctx) const {
-  const bool complete = own_state_complete(*this);
   if (!ctx.writable) {
-    if (complete) return;
+    if (own_state_complete(*this)) return;
     throw StateError(type(),
                      "a module must be built before a const call; call it once as non-const, "
                      "or load it");
   }
   const_cast<Module<T>*>(ctx.root)->name_tree();
-  if (!complete) {
-    Builder<T> builder(ctx, path_);
-    const_cast<Module<T>*>(this)->build(input, builder);
-    if (!own_state_complete(*this)) {
-      throw StateError(type(), "build must define every parameter and buffer that visit lists");
-    }
+  // Also where a file gave every value: the builder then checks that they fit options and input.
+  Builder<T> builder(ctx, path_);
+  const_cast<Module<T>*>(this)->build(input, builder);
+  if (!own_state_complete(*this)) {
+    throw StateError(type(), "build must define every parameter and buffer that visit lists");
   }
   prepared_.store(true, std::memory_order_relaxed);
 }

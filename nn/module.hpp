@@ -66,7 +66,9 @@ class Module {
   // ---- what a module defines ----
   virtual void visit(Visitor<T>& visitor) = 0;
   virtual Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const = 0;
-  // Makes the parameters for inputs of this shape; called before the first forward.
+  // Makes the parameters for inputs of this shape; called before the first forward of a tree that
+  // is not const, also where values were loaded or copied: the builder keeps those, and checks
+  // their shapes.
   virtual void build(const Shape& input, Builder<T>& builder) { (void)input, (void)builder; }
   // What it calls itself in errors, files and as a child: "dense". Default: the class name in that
   // form.

@@ -1,0 +1,22 @@
+#include <lamina/serialization/checkpoint.hpp>
+#include <lamina/serialization/detail/checkpoint_content.hpp>
+
+namespace lamina {
+
+template <Scalar T>
+void save_checkpoint(const std::string& path, const CheckpointParts<T>& parts, FileSystem& files) {
+  detail::save_parts(files, {.who = "save_checkpoint", .path = path}, parts);
+}
+
+template <Scalar T>
+void load_checkpoint(const std::string& path, const CheckpointParts<T>& parts, FileSystem& files) {
+  const detail::FileTask task{.who = "load_checkpoint", .path = path};
+  detail::LoadedContent<T>(files, task, parts).commit(parts);
+}
+
+template void save_checkpoint(const std::string&, const CheckpointParts<float>&, FileSystem&);
+template void save_checkpoint(const std::string&, const CheckpointParts<double>&, FileSystem&);
+template void load_checkpoint(const std::string&, const CheckpointParts<float>&, FileSystem&);
+template void load_checkpoint(const std::string&, const CheckpointParts<double>&, FileSystem&);
+
+}  // namespace lamina

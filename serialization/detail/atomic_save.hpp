@@ -1,0 +1,45 @@
+// Saving a file so that at every moment, also after a power failure, either the former or the new
+// one is there, whole:
+//
+//   temporary file in the same folder (created exclusively) -> write -> fsync -> close -> rename ->
+//   fsync of the folder
+//
+// Temporary names are ".<name>.tmp-<pid>-<random>-<number>". On any failure the temporary file is
+// removed. Those that killed processes of this machine left for the same target are swept before
+// writing.
+//
+// Errors: CheckpointError naming the target and the operation; whatever `write` throws.
+// Thread-safety: any, also for one target: the last rename wins.
+#pragma once
+
+#include <functional>
+#include <lamina/serialization/detail/file_error.hpp>
+#include <lamina/serialization/file_system.hpp>
+#include <span>
+#include <vector>
+
+namespace lamina::detail {
+
+// Takes bytes and passes them on in large pieces. Failures are std::system_error.
+class Sink {
+ public:
+  explicit Sink(WritableFile& file) : file_(file) {}
+
+  void write(std::span<const std::byte> bytes);
+  void flush();
+
+ private:
+  static constexpr std::size_t kCapacity = std::size_t{1} << 18;
+  void pass_on(std::span<const std::byte> bytes);
+
+  WritableFile& file_;
+  std::vector<std::byte> waiting_;
+};
+
+void atomic_save(FileSystem& files, const FileTask& task, const std::function<void(Sink&)>& write);
+
+// The folder of a path ("." when it names none), and the name in it.
+std::string folder_of(const std::string& path);
+std::string name_of(const std::string& path);
+
+}  // namespace lamina::detail

@@ -1,0 +1,120 @@
+#include <lamina/serialization/detail/checkpoint_content.hpp>
+#include <lamina/serialization/detail/module_state.hpp>
+#include <lamina/serialization/detail/visited_state.hpp>
+#include <optional>
+
+namespace lamina::detail {
+
+namespace {
+
+constexpr std::string_view kOptimizerPrefix = "optimizer/";
+constexpr std::string_view kStatePrefix = "state/";
+constexpr std::string_view kOptimizerType = "optimizer_type";
+
+template <Scalar T, class Visited>
+VisitedState<T> visited(std::string kind, Visited& object) {
+  return VisitedState<T>(std::move(kind),
+                         [&object](StateVisitor<T>& visitor) { object.visit(visitor); });
+}
+
+// Compares and writes the three parts; puts back what it wrote when a later part refuses.
+template <Scalar T>
+class Commit {
+ public:
+  Commit(const CheckpointParts<T>& parts, const FileTask& task)
+      : parts_(parts), task_(task), model_(parts.net) {}
+
+  void model(const StateDict& values) {
+    Differences differences;
+    model_.compare(values, differences);
+    differences.require_none(task_, "hold the state of this network");
+    parts_.net.name_tree();
+    model_.swap();
+    model_written_ = true;
+  }
+
+  // Slots exist for parameters that have values, so this comes after the model.
+  void rest(const StateDict& optimizer, const std::string& optimizer_type, const StateDict& state) {
+    Differences differences;
+    if (parts_.optimizer) {
+      const std::string type = parts_.optimizer->type();
+      if (optimizer_type.empty()) {
+        differences.missing("optimizer", "the state of '" + type + "'");
+      } else if (optimizer_type != type) {
+        differences.other_text("optimizer", "'" + optimizer_type + "'", "'" + type + "'");
+      } else {
+        optimizer_.emplace(visited<T>("optimizer", *parts_.optimizer));
+        optimizer_->compare(optimizer, differences);
+      }
+    }
+    if (parts_.state) {
+      state_.emplace(visited<T>("training state", *parts_.state));
+      state_->compare(state, differences);
+    }
+    differences.require_none(task_, "hold the state of this run");
+    if (optimizer_) optimizer_->write();
+    optimizer_written_ = true;
+    if (state_) state_->write();
+  }
+
+  void undo() {
+    if (optimizer_written_ && optimizer_) optimizer_->restore();
+    if (model_written_) model_.swap();
+  }
+
+ private:
+  const CheckpointParts<T>& parts_;
+  const FileTask& task_;
+  ModuleState<T> model_;
+  std::optional<VisitedState<T>> optimizer_, state_;
+  bool model_written_ = false;
+  bool optimizer_written_ = false;
+};
+
+}  // namespace
+
+template <Scalar T>
+void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts) {
+  StateDict state;
+  ModuleState<T>(parts.net).add_to(state, std::string(kModelPrefix));
+  if (parts.optimizer) {
+    state.add(std::string(kOptimizerType), parts.optimizer->type());
+    visited<T>("optimizer", *parts.optimizer).add_to(state, std::string(kOptimizerPrefix));
+  }
+  if (parts.state) {
+    visited<T>("training state", *parts.state).add_to(state, std::string(kStatePrefix));
+  }
+  atomic_save(files, task, [&](Sink& sink) { write_container(sink, state, {}); });
+}
+
+template <Scalar T>
+LoadedContent<T>::LoadedContent(FileSystem& files, const FileTask& task,
+                                const CheckpointParts<T>& parts)
+    : task_(task) {
+  ContainerReader reader(files, task);
+  model_ = reader.read(kModelPrefix);
+  if (parts.optimizer) {
+    optimizer_ = reader.read(kOptimizerPrefix);
+    if (const std::string* type = reader.text(kOptimizerType)) optimizer_type_ = *type;
+  }
+  if (parts.state) state_ = reader.read(kStatePrefix);
+}
+
+template <Scalar T>
+void LoadedContent<T>::commit(const CheckpointParts<T>& parts) const {
+  Commit<T> commit(parts, task_);
+  try {
+    commit.model(model_);
+    commit.rest(optimizer_, optimizer_type_, state_);
+  } catch (...) {
+    commit.undo();
+    throw;
+  }
+}
+
+template void save_parts(FileSystem&, const FileTask&, const CheckpointParts<float>&);
+template void save_parts(FileSystem&, const FileTask&, const CheckpointParts<double>&);
+template class LoadedContent<float>;
+template class LoadedContent<double>;
+
+}  // namespace lamina::detail

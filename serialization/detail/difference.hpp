@@ -1,0 +1,43 @@
+// Differences between what a state is needed for and what a file holds, gathered so that one error
+// can list them all.
+//
+// Thread-safety: as a standard container.
+#pragma once
+
+#include <lamina/serialization/detail/file_error.hpp>
+#include <lamina/serialization/state_dict.hpp>
+#include <string>
+#include <vector>
+
+namespace lamina::detail {
+
+class Differences {
+ public:
+  void missing(const std::string& name, const std::string& what);
+  void unexpected(const std::string& name, const StateValue& value);
+  void other_kind(const std::string& name, const StateValue& found, const std::string& expected);
+  void other_shape(const std::string& name, const Shape& found, const Shape& expected);
+  void other_text(const std::string& name, const std::string& found, const std::string& expected);
+
+  // Unexpected is what the state holds and `expected_names` (ascending) does not.
+  void add_unexpected(const StateDict& state, std::vector<std::string> expected_names,
+                      const std::string& prefix);
+
+  bool empty() const noexcept { return lines_.empty(); }
+  // CheckpointError with one line per difference; nothing when there are none.
+  void require_none(const FileTask& task, const std::string& what_must_hold) const;
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+// "float32 (3, 5)", "an integer", "a number", "a text".
+std::string kind_of(const StateValue& value);
+
+// `value` where it is a tensor of E that may stand at a place of shape `expected` (undefined: any
+// shape); null, with the difference noted, otherwise. A null `value` is missing.
+template <Element E>
+const Tensor<E>* compatible(const std::string& name, const StateValue* value,
+                            const Tensor<E>& expected, Differences& differences);
+
+}  // namespace lamina::detail

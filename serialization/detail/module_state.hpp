@@ -1,0 +1,45 @@
+// ModuleState: the parameters, buffers and counters of a tree of modules by dotted path, each once,
+// to be read, compared with a state and exchanged in a way that cannot fail.
+//
+// The module must outlive the object. Thread-safety: as the module.
+#pragma once
+
+#include <lamina/serialization/detail/difference.hpp>
+#include <lamina/serialization/state_dict.hpp>
+#include <memory>
+#include <vector>
+
+namespace lamina::detail {
+
+template <Scalar T>
+class ModuleState {
+ public:
+  explicit ModuleState(Module<T>& net);
+
+  // Adds every value under prefix + path; StateError naming the first one without a value.
+  void add_to(StateDict& state, const std::string& prefix) const;
+
+  // Takes the new values from the state. Nothing in the module changes.
+  void compare(const StateDict& state, Differences& differences);
+
+  // Exchanges the module's values with those that compare() took; twice is as before. Only after a
+  // compare() without differences.
+  void swap() noexcept;
+
+  struct Member {
+    std::string path;
+    std::shared_ptr<Tensor<T>> tensor;  // of a parameter or buffer; null for a counter
+    Counter* counter = nullptr;
+    Tensor<T> other;
+    std::int64_t other_count = 0;
+  };
+  const std::vector<Member>& members() const noexcept { return members_; }
+
+ private:
+  std::vector<Member> members_;
+};
+
+extern template class ModuleState<float>;
+extern template class ModuleState<double>;
+
+}  // namespace lamina::detail

@@ -1,0 +1,74 @@
+#include <lamina/serialization/detail/manifest.hpp>
+#include <lamina/serialization/detail/module_state.hpp>
+#include <lamina/serialization/state_dict.hpp>
+
+namespace lamina {
+
+void StateDict::add(std::string name, StateValue value) {
+  if (!detail::is_name(name)) {
+    throw CheckpointError(
+        "state_dict",
+        "a name must be 1 to 256 bytes of UTF-8 without control characters; got '" + name + "'");
+  }
+  if (contains(name)) {
+    throw CheckpointError("state_dict", "names must differ; got '" + name + "' twice");
+  }
+  values_.emplace(std::move(name), std::move(value));
+}
+
+const StateValue* StateDict::find(std::string_view name) const noexcept {
+  const auto found = values_.find(name);
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+namespace {
+
+struct SameBits {
+  template <class A, class B>
+  bool operator()(const A&, const B&) const {
+    return false;
+  }
+  template <Element E>
+  bool operator()(const Tensor<E>& a, const Tensor<E>& b) const {
+    return identical(a, b);
+  }
+  bool operator()(double a, double b) const {
+    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+  }
+  bool operator()(std::int64_t a, std::int64_t b) const { return a == b; }
+  bool operator()(const std::string& a, const std::string& b) const { return a == b; }
+};
+
+}  // namespace
+
+bool identical(const StateDict& a, const StateDict& b) {
+  if (a.size() != b.size()) return false;
+  for (auto i = a.begin(), j = b.begin(); i != a.end(); ++i, ++j) {
+    if (i->first != j->first || !std::visit(SameBits{}, i->second, j->second)) return false;
+  }
+  return true;
+}
+
+template <Scalar T>
+StateDict state_of(const Module<T>& net) {
+  StateDict state;
+  detail::ModuleState<T>(const_cast<Module<T>&>(net)).add_to(state, "");  // only reads
+  return state;
+}
+
+template <Scalar T>
+void load_state(Module<T>& net, const StateDict& state) {
+  detail::ModuleState<T> target(net);
+  detail::Differences differences;
+  target.compare(state, differences);
+  differences.require_none({.who = "load_state", .path = "state"}, "fit the network");
+  net.name_tree();
+  target.swap();
+}
+
+template StateDict state_of(const Module<float>&);
+template StateDict state_of(const Module<double>&);
+template void load_state(Module<float>&, const StateDict&);
+template void load_state(Module<double>&, const StateDict&);
+
+}  // namespace lamina

@@ -1,0 +1,363 @@
+// Saving when the disk misbehaves: at every moment the former or the new file is there, whole.
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <lamina/serialization/checkpoint.hpp>
+#include <lamina/serialization/generations.hpp>
+#include <lamina/serialization/state_dict.hpp>
+#include <serialization/fake_file_system.hpp>
+#include <serialization/small_network.hpp>
+#include <support/files.hpp>
+#include <support/refusal.hpp>
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+// Two networks of one architecture with different values.
+struct Pair {
+  Run<float> first, second;
+  std::string first_bytes, second_bytes;
+  Pair() {
+    first.train(1);
+    second.train(2);
+    first_bytes = saved(first.net);
+    second_bytes = saved(second.net);
+  }
+  static std::string saved(Module<float>& net) {
+    FakeFileSystem files;
+    save_checkpoint("run/file", CheckpointParts<float>{net}, prepared(files));
+    return files.files.at("run/file");
+  }
+  static FakeFileSystem& prepared(FakeFileSystem& files) {
+    files.folders.insert("run");
+    return files;
+  }
+};
+
+void save(FakeFileSystem& files, Module<float>& net) {
+  save_checkpoint("run/file", CheckpointParts<float>{net}, files);
+}
+
+int process_that_ended() {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return child;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(saving)
+
+BOOST_AUTO_TEST_CASE(the_order_of_operations_is_the_promise) {
+  Pair pair;
+  FakeFileSystem files;
+  Pair::prepared(files);
+  save(files, pair.first.net);
+  const std::vector<std::string> expected{"list",  "create", "write",       "fsync",
+                                          "close", "rename", "fsync folder"};
+  BOOST_TEST(files.operations == expected, boost::test_tools::per_element());
+  BOOST_TEST((files.files.at("run/file") == pair.first_bytes));
+  BOOST_TEST(files.files.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(every_operation_may_fail_once_or_from_then_on) {
+  Pair pair;
+  for (const std::size_t bytes_per_write : {SIZE_MAX, std::size_t{301}}) {
+    FakeFileSystem probe;
+    Pair::prepared(probe).bytes_per_write = bytes_per_write;
+    save(probe, pair.first.net);
+    const auto operations = probe.operations;
+    for (std::size_t n = 0; n < operations.size(); ++n) {
+      for (const int code : {EIO, ENOSPC, EACCES}) {
+        for (const bool ever_after : {false, true}) {
+          BOOST_TEST_CONTEXT("operation " << n << ", " << operations[n] << ", code " << code) {
+            FakeFileSystem files;
+            save(Pair::prepared(files), pair.first.net);
+            files.reset();
+            files.bytes_per_write = bytes_per_write;
+            files.fail_at = n;
+            files.failure = code;
+            files.fail_ever_after = ever_after;
+            const bool done =
+                succeeds_or_refuses<CheckpointError>("save", [&] { save(files, pair.second.net); });
+            // Sweeping is a courtesy; all else that fails is reported.
+            BOOST_TEST(done == (operations[n] == "list" && !ever_after));
+            const bool renamed = done || operations[n] == "fsync folder";
+            BOOST_TEST(
+                (files.files.at("run/file") == (renamed ? pair.second_bytes : pair.first_bytes)));
+            const bool cannot_remove = ever_after && n > 1;
+            if (!cannot_remove) BOOST_TEST(files.others("run/file").empty());
+            files.reset();
+            save(files, pair.second.net);
+            BOOST_TEST((files.files.at("run/file") == pair.second_bytes));
+          }
+        }
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_message_names_file_operation_and_cause) {
+  Pair pair;
+  FakeFileSystem files;
+  Pair::prepared(files).fail_at = 3;
+  files.failure = ENOSPC;
+  refuses<CheckpointError>(
+      "[save_checkpoint] 'run/file' must be written; got 'No space left on device' from fsync",
+      [&] { save(files, pair.first.net); });
+  refuses<CheckpointError>("[save_checkpoint] 'run/' must name a file; got a folder", [&] {
+    save_checkpoint("run/", CheckpointParts<float>{pair.first.net}, files);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_former_file) {
+  Pair pair;
+  FakeFileSystem files;
+  save(Pair::prepared(files), pair.first.net);
+  for (std::size_t free = 0; free < pair.second_bytes.size(); free += 97) {
+    files.reset();
+    files.capacity = pair.first_bytes.size() + free;
+    refuses<CheckpointError>(
+        "[save_checkpoint] 'run/file' must be written; got 'No space left on device' from write",
+        [&] { save(files, pair.second.net); });
+    BOOST_TEST((files.files.at("run/file") == pair.first_bytes));
+    BOOST_TEST(files.files.size() == 1u);
+  }
+  files.capacity = pair.first_bytes.size() + pair.second_bytes.size();
+  save(files, pair.second.net);
+  BOOST_TEST((files.files.at("run/file") == pair.second_bytes));
+}
+
+BOOST_AUTO_TEST_CASE(folders_that_cannot_take_a_file) {
+  Pair pair;
+  const TemporaryFolder folder;
+  const std::string base = folder.path().string();
+  refuses<CheckpointError>("[save_checkpoint] '" + base +
+                               "/none/file' must be written; got 'No such "
+                               "file or directory' from create",
+                           [&] { save_checkpoint(base + "/none/file", pair.first.net); });
+  write_bytes(folder / "plain", "text");
+  refuses<CheckpointError>("[save_checkpoint] '" + base +
+                               "/plain/file' must be written; got 'Not a "
+                               "directory' from create",
+                           [&] { save_checkpoint(base + "/plain/file", pair.first.net); });
+  BOOST_TEST((read_bytes(folder / "plain") == "text"));
+  std::filesystem::create_directory(folder / "taken");
+  refuses<CheckpointError>(
+      "[save_checkpoint] '" + base + "/taken' must be written; got 'Is a directory' from rename",
+      [&] { save_checkpoint(base + "/taken", pair.first.net); });
+  BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 2);
+  if (geteuid() != 0) {  // nothing is forbidden to root
+    std::filesystem::create_directory(folder / "closed");
+    chmod((folder / "closed").c_str(), 0500);
+    refuses<CheckpointError>("[save_checkpoint] '" + base +
+                                 "/closed/file' must be written; got "
+                                 "'Permission denied' from create",
+                             [&] { save_checkpoint(base + "/closed/file", pair.first.net); });
+  }
+}
+
+// rename() would replace a device or a pipe without a word.
+BOOST_AUTO_TEST_CASE(only_plain_files_are_replaced) {
+  Pair pair;
+  const TemporaryFolder folder;
+  const std::string pipe = (folder / "pipe").string();
+  BOOST_REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  refuses<CheckpointError>(
+      "[save_checkpoint] '" + pipe + "' must be written; got 'Invalid argument' from rename",
+      [&] { save_checkpoint(pipe, pair.first.net); });
+  refuses<CheckpointError>(
+      "[load_checkpoint] '" + pipe + "' must be a readable file; got 'Invalid argument' from open",
+      [&] { load_checkpoint(pipe, pair.first.net); });
+  BOOST_TEST(std::filesystem::is_fifo(pipe));
+}
+
+BOOST_AUTO_TEST_CASE(temporary_files_of_dead_processes_are_swept_and_others_are_not) {
+  Pair pair;
+  const std::string dead = std::to_string(process_that_ended());
+  const std::string mine = std::to_string(getpid()), parent = std::to_string(getppid());
+  FakeFileSystem files;
+  Pair::prepared(files);
+  const std::string gone[] = {"run/.file.tmp-" + dead + "-ab12-0",
+                              "run/.file.tmp-" + mine + "-an_earlier_life-3"};
+  const std::string staying[] = {"run/.file.tmp-" + parent + "-ab12-0",
+                                 "run/.other.tmp-" + dead + "-1-0",
+                                 "run/.file.tmp-",
+                                 "run/.file.tmp-x-1",
+                                 "run/.file.tmp-0-1",
+                                 "run/.file.tmp-" + dead,
+                                 "run/file.tmp-" + dead + "-1-0"};
+  for (const auto& name : gone) files.files[name] = "rest";
+  for (const auto& name : staying) files.files[name] = "rest";
+  save(files, pair.first.net);
+  for (const auto& name : gone) BOOST_TEST(!files.files.contains(name), name);
+  for (const auto& name : staying) BOOST_TEST(files.files.contains(name), name);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(generations)
+
+namespace {
+
+std::vector<std::string> names(const FakeFileSystem& files) {
+  std::vector<std::string> found;
+  for (const auto& [path, content] : files.files) found.push_back(path);
+  return found;
+}
+
+CheckpointParts<float> parts_of(Run<float>& run) {
+  return {run.net, &run.optimizer, &run.progress};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_last_ones_stay_and_the_newest_is_loaded) {
+  FakeFileSystem files;
+  const GenerationOptions options{.keep = 2, .file_system = &files};
+  Run<float> run;
+  for (int n = 1; n <= 4; ++n) {
+    run.train(1);
+    const std::string path = save_generation("run", parts_of(run), options);
+    BOOST_TEST(path == "run/checkpoint-000000000" + std::to_string(n) + ".lamina");
+  }
+  const std::vector<std::string> expected{"run/checkpoint-0000000003.lamina",
+                                          "run/checkpoint-0000000004.lamina"};
+  BOOST_TEST(names(files) == expected, boost::test_tools::per_element());
+  BOOST_TEST(list_generations("run", options) == expected, boost::test_tools::per_element());
+  Run<float> target;
+  const LoadedGeneration loaded = load_latest("run", parts_of(target), options);
+  BOOST_TEST(loaded.path == expected[1]);
+  BOOST_TEST(loaded.skipped.empty());
+  BOOST_TEST(target.progress.epoch == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_one_is_skipped_and_reported) {
+  FakeFileSystem files;
+  const GenerationOptions options{.file_system = &files};
+  Run<float> run;
+  for (int n = 0; n < 3; ++n) {
+    run.train(1);
+    save_generation("run", parts_of(run), options);
+  }
+  files.files.at("run/checkpoint-0000000003.lamina").resize(700);
+  files.files.at("run/checkpoint-0000000002.lamina").back() ^= 1;
+  Run<float> target;
+  const LoadedGeneration loaded = load_latest("run", parts_of(target), options);
+  BOOST_TEST(loaded.path == "run/checkpoint-0000000001.lamina");
+  BOOST_TEST(target.progress.epoch == 1);
+  BOOST_REQUIRE(loaded.skipped.size() == 2u);
+  BOOST_TEST(
+      loaded.skipped[0].starts_with("[load_latest] 'run/checkpoint-0000000003.lamina' must be as "
+                                    "long as its header says; got 700 "
+                                    "bytes, expected "));
+  BOOST_TEST(loaded.skipped[1].starts_with(
+      "[load_latest] 'run/checkpoint-0000000002.lamina' must hold 'state/history'"));
+
+  files.files.at("run/checkpoint-0000000001.lamina").clear();
+  Run<float> fresh;
+  BOOST_CHECK_EXCEPTION(load_latest("run", parts_of(fresh), options), CheckpointError,
+                        [](const Error& error) {
+                          const std::string text = error.what();
+                          return text.starts_with(
+                                     "[load_latest] 'run' must hold a checkpoint named "
+                                     "checkpoint-<number>.lamina; got none that is whole:\n  "
+                                     "[load_latest] 'run/checkpoint-0000000003.lamina'") &&
+                                 std::count(text.begin(), text.end(), '\n') == 3;
+                        });
+  // The numbers go on, and the new one is found.
+  save_generation("run", parts_of(run), options);
+  load_latest("run", parts_of(fresh), options);
+  BOOST_TEST(fresh.progress.epoch == 3);
+}
+
+BOOST_AUTO_TEST_CASE(another_architecture_is_not_skipped) {
+  FakeFileSystem files;
+  const GenerationOptions options{.file_system = &files};
+  Run<float> run;
+  run.train(1);
+  save_generation("run", parts_of(run), options);
+  Sequential<float> net;
+  net.add(Linear<float>({.units = 1}));
+  BOOST_CHECK_EXCEPTION(
+      load_latest("run", CheckpointParts<float>{net}, options), CheckpointError,
+      [](const Error& error) {
+        return std::string(error.what()).find("must hold the state of this network") !=
+               std::string::npos;
+      });
+}
+
+BOOST_AUTO_TEST_CASE(failures_leave_the_former_generations) {
+  FakeFileSystem probe;
+  Run<float> run;
+  run.train(1);
+  GenerationOptions options{.keep = 1, .file_system = &probe};
+  save_generation("run", parts_of(run), options);
+  probe.reset();
+  save_generation("run", parts_of(run), options);
+  const auto operations = probe.operations;
+  for (std::size_t n = 0; n < operations.size(); ++n) {
+    BOOST_TEST_CONTEXT("operation " << n << ", " << operations[n]) {
+      FakeFileSystem files;
+      options.file_system = &files;
+      save_generation("run", parts_of(run), options);
+      files.reset();
+      files.fail_at = n;
+      succeeds_or_refuses<CheckpointError>("save",
+                                           [&] { save_generation("run", parts_of(run), options); });
+      for (const auto& [path, content] : files.files)
+        BOOST_TEST(path.find("/.") == std::string::npos);
+      files.reset();
+      Run<float> target;
+      BOOST_TEST(load_latest("run", parts_of(target), options).skipped.empty());
+      save_generation("run", parts_of(run), options);
+      BOOST_TEST(files.files.size() == 1u);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(folders_and_options) {
+  const TemporaryFolder folder;
+  const std::string base = folder.path().string();
+  Run<float> run;
+  run.train(1);
+  BOOST_TEST(list_generations(base + "/none").empty());
+  refuses<CheckpointError>(
+      "[load_latest] '" + base +
+          "/none' must hold a checkpoint named checkpoint-<number>.lamina; got none",
+      [&] { load_latest(base + "/none", parts_of(run)); });
+  const std::string path = save_generation(base + "/new/run", parts_of(run), {.prefix = "best"});
+  BOOST_TEST(path == base + "/new/run/best-0000000001.lamina");
+  BOOST_TEST(load_latest(base + "/new/run", parts_of(run), {.prefix = "best"}).path == path);
+  for (const char* name :
+       {"best-1.lamina", "best-00000000010.lamina", "best-000000000x.lamina", "best-0000000002.tmp",
+        "worst-0000000002.lamina", "best-+000000002.lamina"}) {
+    write_bytes(folder / "new/run" / name, "x");
+  }
+  BOOST_TEST(list_generations(base + "/new/run", {.prefix = "best"}).size() == 1u);
+  write_bytes(folder / "plain", "text");
+  refuses<CheckpointError>(
+      "[save_generation] '" + base +
+          "/plain' must be a folder for checkpoints; got 'File exists' from mkdir",
+      [&] { save_generation(base + "/plain", parts_of(run)); });
+  refuses<CheckpointError>("[list_generations] '" + base +
+                               "/plain' must be a readable folder; got 'Not a directory' from list",
+                           [&] { list_generations(base + "/plain"); });
+  refuses<ArgumentError>("[save_generation] keep must be at least 1; got 0",
+                         [&] { save_generation(base, parts_of(run), {.keep = 0}); });
+  for (const char* prefix : {"", ".hidden", "a/b"}) {
+    refuses<ArgumentError>(std::string("[load_latest] prefix must be the beginning of a file name, "
+                                       "without a dot in front; got '") +
+                               prefix + "'",
+                           [&] { load_latest(base, parts_of(run), {.prefix = prefix}); });
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
