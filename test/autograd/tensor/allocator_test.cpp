@@ -11,21 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "support/sanitizers.hpp"
+
 using namespace lamina;
+using namespace lamina::test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kCaching = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kCaching = false;
-#else
-constexpr bool kCaching = true;
-#endif
-#else
-constexpr bool kCaching = true;
-#endif
+constexpr bool kCaching = !kAddressSanitizer;
 
 // Every test starts with an empty cache and leaves the defaults behind.
 struct CleanCache {
