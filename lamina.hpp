@@ -94,4 +94,10 @@ namespace lamina {
 // The version of the library that is linked, "major.minor.patch".
 const char* version() noexcept;
 
+// A model file of nothing but lamina's own layers (see serialization/model_file.hpp).
+template <Scalar T>
+ModulePointer<T> load_model(const std::string& path) {
+  return load_model<T>(path, standard_registry<T>());
+}
+
 }  // namespace lamina

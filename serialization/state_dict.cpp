@@ -1,5 +1,6 @@
 #include <lamina/serialization/detail/manifest.hpp>
 #include <lamina/serialization/detail/module_state.hpp>
+#include <lamina/serialization/detail/visited_state.hpp>
 #include <lamina/serialization/state_dict.hpp>
 
 namespace lamina {
@@ -66,9 +67,56 @@ void load_state(Module<T>& net, const StateDict& state) {
   target.swap();
 }
 
-template StateDict state_of(const Module<float>&);
-template StateDict state_of(const Module<double>&);
-template void load_state(Module<float>&, const StateDict&);
-template void load_state(Module<double>&, const StateDict&);
+namespace {
+
+template <Scalar T, class Visited>
+detail::VisitedState<T> visited(Visited& object, const char* kind) {
+  return {kind, [&object](StateVisitor<T>& visitor) { object.visit(visitor); }};
+}
+
+template <Scalar T>
+void load_visited(detail::VisitedState<T> target, const StateDict& state, const char* fits) {
+  detail::Differences differences;
+  target.compare(state, differences);
+  differences.require_none({.who = "load_state", .path = "state"}, fits);
+  target.write();
+}
+
+}  // namespace
+
+template <Scalar T>
+StateDict state_of(Optimizer<T>& optimizer) {
+  StateDict state;
+  visited<T>(optimizer, "optimizer").add_to(state, "");
+  return state;
+}
+
+template <Scalar T>
+StateDict state_of(TrainingState<T>& run) {
+  StateDict state;
+  visited<T>(run, "training state").add_to(state, "");
+  return state;
+}
+
+template <Scalar T>
+void load_state(Optimizer<T>& optimizer, const StateDict& state) {
+  load_visited(visited<T>(optimizer, "optimizer"), state, "fit the optimizer");
+}
+
+template <Scalar T>
+void load_state(TrainingState<T>& run, const StateDict& state) {
+  load_visited(visited<T>(run, "training state"), state, "fit the training state");
+}
+
+#define LAMINA_INSTANTIATE(T)                                \
+  template StateDict state_of(const Module<T>&);             \
+  template StateDict state_of(Optimizer<T>&);                \
+  template StateDict state_of(TrainingState<T>&);            \
+  template void load_state(Module<T>&, const StateDict&);    \
+  template void load_state(Optimizer<T>&, const StateDict&); \
+  template void load_state(TrainingState<T>&, const StateDict&);
+LAMINA_INSTANTIATE(float)
+LAMINA_INSTANTIATE(double)
+#undef LAMINA_INSTANTIATE
 
 }  // namespace lamina

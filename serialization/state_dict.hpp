@@ -15,6 +15,8 @@
 
 #include <cstdint>
 #include <lamina/nn/module.hpp>
+#include <lamina/nn/optimizer.hpp>
+#include <lamina/serialization/training_state.hpp>
 #include <map>
 #include <string>
 #include <string_view>
@@ -48,13 +50,28 @@ bool identical(const StateDict& a, const StateDict& b);
 template <Scalar T>
 StateDict state_of(const Module<T>& net);
 
-// Writes every value, or none. A parameter without a value takes its shape from the state.
+// What visit() lists and is defined.
+template <Scalar T>
+StateDict state_of(Optimizer<T>& optimizer);
+template <Scalar T>
+StateDict state_of(TrainingState<T>& run);
+
+// Writes every value, or none. A parameter without a value takes its shape from the state; an
+// optimizer must be loaded after its network.
 template <Scalar T>
 void load_state(Module<T>& net, const StateDict& state);
+template <Scalar T>
+void load_state(Optimizer<T>& optimizer, const StateDict& state);
+template <Scalar T>
+void load_state(TrainingState<T>& run, const StateDict& state);
 
-#define LAMINA_EXTERN(T)                                \
-  extern template StateDict state_of(const Module<T>&); \
-  extern template void load_state(Module<T>&, const StateDict&);
+#define LAMINA_EXTERN(T)                                            \
+  extern template StateDict state_of(const Module<T>&);             \
+  extern template StateDict state_of(Optimizer<T>&);                \
+  extern template StateDict state_of(TrainingState<T>&);            \
+  extern template void load_state(Module<T>&, const StateDict&);    \
+  extern template void load_state(Optimizer<T>&, const StateDict&); \
+  extern template void load_state(TrainingState<T>&, const StateDict&);
 LAMINA_EXTERN(float)
 LAMINA_EXTERN(double)
 #undef LAMINA_EXTERN

@@ -211,8 +211,8 @@ class Maker {
       std::string known;
       for (const std::string& type : registry_.types()) known += (known.empty() ? "" : ", ") + type;
       task_.fail("hold only types that are registered",
-                 "'" + record.type + "' at " + quoted(record.path) + ", registered are " +
-                     (known.empty() ? "none" : known));
+                 "'" + record.type + "' at " + quoted(record.path) +
+                     ", registered are: " + (known.empty() ? "none" : known));
     }
     OptionFiller filler(task_, record);
     try {
