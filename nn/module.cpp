@@ -61,6 +61,24 @@ bool own_state_complete(const Module<T>& module) {
   return visitor.complete;
 }
 
+// The handles on tied state in a tree.
+template <Scalar T>
+class TiedHandleVisitor : public Visitor<T> {
+ public:
+  std::vector<const void*> handles;
+
+ protected:
+  void parameter(const std::string&, Parameter<T>& parameter) override { add(parameter); }
+  void buffer(const std::string&, Buffer<T>& buffer) override { add(buffer); }
+  void counter(const std::string&, Counter& counter) override { add(counter); }
+
+ private:
+  template <class Member>
+  void add(const Member& member) {
+    if (member.tied_handle()) handles.push_back(member.tied_handle());
+  }
+};
+
 template <Scalar T>
 class ParameterCollector : public Visitor<T> {
  public:
@@ -79,10 +97,14 @@ class ParameterCollector : public Visitor<T> {
 
 template <Scalar T>
 class NamingVisitor : public Visitor<T> {
+ public:
+  bool met(const Module<T>& module) const { return modules_.contains(&module); }
+
  protected:
   void module(const std::string& path, Module<T>& module) override {
     require_new(path, "module");
     module.path_ = path;
+    modules_.insert(&module);
   }
   // A tied parameter keeps the first of its names.
   void parameter(const std::string& path, Parameter<T>& parameter) override {
@@ -105,6 +127,7 @@ class NamingVisitor : public Visitor<T> {
 
   std::unordered_set<std::string> paths_;
   std::unordered_set<const void*> named_;
+  std::unordered_set<const void*> modules_;
 };
 
 template <Scalar T>
@@ -138,6 +161,7 @@ void Builder<T>::operator()(std::string_view name, Parameter<T>& parameter, cons
                             const Initializer& initializer) {
   if (parameter.defined()) return require_shape(name, parameter.shape(), shape);
   parameter.assign(draw(name, shape, initializer));
+  made_parameters_.push_back(parameter.data());
 }
 
 template <Scalar T>
@@ -145,6 +169,13 @@ void Builder<T>::operator()(std::string_view name, Buffer<T>& buffer, const Shap
                             const Initializer& initializer) {
   if (buffer.defined()) return require_shape(name, buffer.shape(), shape);
   buffer.assign(draw(name, shape, initializer));
+  made_buffers_.push_back(buffer.data());
+}
+
+template <Scalar T>
+void Builder<T>::undo() noexcept {
+  for (const auto& parameter : made_parameters_) parameter->value = Tensor<T>();
+  for (const auto& buffer : made_buffers_) buffer->value = Tensor<T>();
 }
 
 template <Scalar T>
@@ -170,7 +201,8 @@ Context<T> Module<T>::entered(const Context<T>& ctx, bool writable) const {
 template <Scalar T>
 Variable<T> Module<T>::run(const Variable<T>& x, const Context<T>& ctx) const {
   return guarded(ctx, [&](const Context<T>& inner) {
-    if (!prepared_.load(std::memory_order_relaxed)) prepare(x.shape(), inner);
+    const Prepared needed = inner.writable ? Prepared::named : Prepared::built;
+    if (prepared_.load(std::memory_order_relaxed) < needed) prepare(x.shape(), inner);
     Variable<T> y = forward(x, inner);
     if (inner.observer) inner.observer->called(*this, x, y);
     return y;
@@ -181,20 +213,48 @@ Variable<T> Module<T>::run(const Variable<T>& x, const Context<T>& ctx) const {
 // const, so that writing through the cast is defined.
 template <Scalar T>
 void Module<T>::prepare(const Shape& input, const Context<T>& ctx) const {
+  const bool complete = own_state_complete(*this);
   if (!ctx.writable) {
-    if (own_state_complete(*this)) return;
+    if (!complete) {
+      throw StateError(type(),
+                       "a module must be built before a const call; call it once as non-const, "
+                       "or load it");
+    }
+    Prepared expected = Prepared::no;
+    prepared_.compare_exchange_strong(expected, Prepared::built, std::memory_order_relaxed);
+    return;
+  }
+  NamingVisitor<T> visitor;
+  visitor.walk(*const_cast<Module<T>*>(ctx.root));
+  if (!complete && !visitor.met(*this)) {
     throw StateError(type(),
-                     "a module must be built before a const call; call it once as non-const, "
-                     "or load it");
+                     "a module with parameters must be listed in the visit of the module that "
+                     "calls it");
   }
-  const_cast<Module<T>*>(ctx.root)->name_tree();
   // Also where a file gave every value: the builder then checks that they fit options and input.
+  const_cast<Module<T>*>(this)->build_checked(input, ctx);
+  prepared_.store(Prepared::named, std::memory_order_relaxed);
+}
+
+template <Scalar T>
+void Module<T>::build_checked(const Shape& input, const Context<T>& ctx) {
   Builder<T> builder(ctx, path_);
-  const_cast<Module<T>*>(this)->build(input, builder);
-  if (!own_state_complete(*this)) {
+  try {
+    build(input, builder);
+    if (own_state_complete(*this)) return;
     throw StateError(type(), "build must define every parameter and buffer that visit lists");
+  } catch (...) {
+    builder.undo();
+    throw;
   }
-  prepared_.store(true, std::memory_order_relaxed);
+}
+
+template <Scalar T>
+void Module<T>::enter_tree_copy(const Module& source) {
+  if (detail::sharing_scopes > 0) return;
+  TiedHandleVisitor<T> visitor;
+  visitor.walk(source);
+  detail::tree_copy().enter(std::move(visitor.handles));
 }
 
 template <Scalar T>

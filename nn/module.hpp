@@ -42,12 +42,17 @@ class Builder {
   void operator()(std::string_view name, Buffer<T>& buffer, const Shape& shape,
                   const Initializer& initializer);
 
+  // Takes back what was made: after a build that failed.
+  void undo() noexcept;
+
  private:
   Tensor<T> draw(std::string_view name, const Shape& shape, const Initializer& initializer) const;
   void require_shape(std::string_view name, const Shape& found, const Shape& expected) const;
 
   const Context<T>& ctx_;
   std::string path_;
+  std::vector<std::shared_ptr<ParameterData<T>>> made_parameters_;
+  std::vector<std::shared_ptr<BufferData<T>>> made_buffers_;
 };
 
 template <Scalar T>
@@ -94,10 +99,13 @@ class Module {
 
  protected:
   Module() = default;
-  Module(const Module& other) : path_(other.path_) {}
+  Module(const Module& other) : path_(other.path_) {
+    if (detail::ties_exist.load(std::memory_order_relaxed)) enter_tree_copy(other);
+  }
   Module(Module&& other) noexcept : path_(std::move(other.path_)) {}
-  Module& operator=(const Module&) noexcept { return *this; }
-  Module& operator=(Module&&) noexcept { return *this; }
+  // A module keeps its name; what it was given may be without values.
+  Module& operator=(const Module&) noexcept { return unprepared(); }
+  Module& operator=(Module&&) noexcept { return unprepared(); }
 
   // For modules with a method of their own beside forward (several inputs, say): runs `function`
   // with the context that the children must get, with names, building rights and error paths as a
@@ -117,6 +125,12 @@ class Module {
   Context<T> entered(const Context<T>& ctx, bool writable) const;
   Variable<T> run(const Variable<T>& x, const Context<T>& ctx) const;
   void prepare(const Shape& input, const Context<T>& ctx) const;
+  void build_checked(const Shape& input, const Context<T>& ctx);
+  static void enter_tree_copy(const Module& source);
+  Module& unprepared() noexcept {
+    prepared_.store(Prepared::no, std::memory_order_relaxed);
+    return *this;
+  }
   [[noreturn]] void rethrow_with_path() const;
 
   template <class Function>
@@ -129,9 +143,10 @@ class Module {
   }
 
   std::string path_;
-  // Named and built: the fast path of a call. Atomic because const calls on many threads may set
-  // it.
-  mutable std::atomic<bool> prepared_{false};
+  // How far the fast path of a call may trust this module. Atomic because const calls on many
+  // threads may set it.
+  enum class Prepared : std::uint8_t { no, built, named };
+  mutable std::atomic<Prepared> prepared_{Prepared::no};
 };
 
 extern template class Builder<float>;

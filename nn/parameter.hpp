@@ -64,6 +64,7 @@ class Parameter {
   const std::string& path() const noexcept { return state_->path; }
 
   std::shared_ptr<ParameterData<T>> data() const noexcept { return state_.pointer(); }
+  const void* tied_handle() const noexcept { return state_.tied_handle(); }
 
  private:
   Tied<ParameterData<T>> state_;
@@ -91,6 +92,7 @@ class Buffer {
   const std::string& path() const noexcept { return state_->path; }
 
   std::shared_ptr<BufferData<T>> data() const noexcept { return state_.pointer(); }
+  const void* tied_handle() const noexcept { return state_.tied_handle(); }
 
  private:
   Tied<BufferData<T>> state_;
@@ -102,6 +104,7 @@ class Counter {
   void set(std::int64_t value) noexcept { state_->value = value; }
   // The same for two handles on one state.
   const void* identity() const noexcept { return state_.pointer().get(); }
+  const void* tied_handle() const noexcept { return state_.tied_handle(); }
 
  private:
   struct State {

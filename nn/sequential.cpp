@@ -4,6 +4,19 @@
 
 namespace lamina {
 
+// A vector that is moved to would drop the modules that an optimizer may look at.
+template <Scalar T>
+Sequential<T>& Sequential<T>::operator=(Sequential&& other) {
+  if (this == &other) return *this;
+  const bool alike =
+      std::equal(children_.begin(), children_.end(), other.children_.begin(), other.children_.end(),
+                 [](const Child& a, const Child& b) { return a.module.same_type(b.module); });
+  if (alike) return *this = other;
+  Module<T>::operator=(std::move(other));
+  children_ = std::move(other.children_);
+  return *this;
+}
+
 template <Scalar T>
 bool Sequential<T>::taken(const std::string& name) const {
   return std::any_of(children_.begin(), children_.end(),

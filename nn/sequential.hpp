@@ -18,6 +18,14 @@ namespace lamina {
 template <Scalar T>
 class Sequential : public Module<T> {
  public:
+  Sequential() = default;
+  Sequential(const Sequential&) = default;
+  Sequential(Sequential&&) noexcept = default;
+  // Where the children have the types of the other's, they are assigned to one by one.
+  Sequential& operator=(const Sequential&) = default;
+  Sequential& operator=(Sequential&& other);
+  ~Sequential() override = default;
+
   // A layer that is a template over the scalar, made from its options.
   template <template <class> class Layer>
   Sequential& add(typename Layer<T>::Options options = {}) {

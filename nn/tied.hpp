@@ -8,11 +8,15 @@
 // Assignment writes into the existing state when somebody else looks at it (an optimizer, a tape):
 // an optimizer made for a network stays with it when the network is assigned to.
 //
+// Which handles a copied tree holds is told by the copy constructor of its outermost module, before
+// any member is copied; a tied parameter that is copied by itself is untied.
+//
 // Thread-safety: as std::shared_ptr; a SharingScope and the memory of a copy belong to their
 // thread.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -21,7 +25,51 @@ namespace lamina {
 
 namespace detail {
 inline thread_local int sharing_scopes = 0;
+inline std::atomic<bool> ties_exist{false};  // whether anything was ever shared
+
+// The copy of a tree that is being made on this thread, as far as it holds tied handles.
+class TreeCopy {
+ public:
+  // A module is about to be copied that holds these handles on tied state, its children's included.
+  // Unless it is part of the tree whose copy is going on, a new copy begins.
+  void enter(std::vector<const void*> handles) {
+    const auto waiting = [&](const void* handle) { return find(handle) != waiting_.end(); };
+    if (std::all_of(handles.begin(), handles.end(), waiting)) return;
+    waiting_ = std::move(handles);
+    copies_.clear();
+  }
+  // The handle is being copied; false: not as part of a tree.
+  bool take(const void* handle) {
+    const auto found = find(handle);
+    if (found == waiting_.end()) return false;
+    waiting_.erase(found);
+    return true;
+  }
+  // What this tree's copy made of a state; null: nothing yet.
+  std::shared_ptr<void> copy_of(const void* state) const {
+    for (const auto& [source, copy] : copies_) {
+      if (source == state) return copy.lock();
+    }
+    return nullptr;
+  }
+  void made(const void* state, const std::shared_ptr<void>& copy) {
+    copies_.emplace_back(state, copy);
+  }
+
+ private:
+  std::vector<const void*>::iterator find(const void* handle) {
+    return std::find(waiting_.begin(), waiting_.end(), handle);
+  }
+
+  std::vector<const void*> waiting_;
+  std::vector<std::pair<const void*, std::weak_ptr<void>>> copies_;
+};
+
+inline TreeCopy& tree_copy() {
+  static thread_local TreeCopy copy;
+  return copy;
 }
+}  // namespace detail
 
 // While one lives, copying a module on this thread gives handles on the same state.
 class SharingScope {
@@ -41,12 +89,17 @@ class Tied {
   Tied(const Tied& other) : cell_(other.copied_cell()) {}
   Tied(Tied&& other) noexcept = default;
   Tied& operator=(const Tied& other) {
-    if (this != &other) static_cast<State&>(*cell_) = *other.cell_;
+    if (this == &other) return *this;
+    if (cell_ && other.cell_) {
+      static_cast<State&>(*cell_) = *other.cell_;
+    } else {
+      cell_ = other.copied_cell();
+    }
     return *this;
   }
   Tied& operator=(Tied&& other) {
     if (this == &other) return *this;
-    if (cell_ && cell_.use_count() > 1) {
+    if (cell_ && other.cell_ && cell_.use_count() > 1) {
       static_cast<State&>(*cell_) = *other.cell_;
     } else {
       cell_ = std::move(other.cell_);
@@ -59,6 +112,9 @@ class Tied {
   State* operator->() const noexcept { return cell_.get(); }
   std::shared_ptr<State> pointer() const noexcept { return cell_; }
 
+  // Itself where other handles look at the same state, else null.
+  const void* tied_handle() const noexcept { return cell_ && cell_->tied ? this : nullptr; }
+
  private:
   struct Cell : State {
     Cell() = default;
@@ -66,39 +122,24 @@ class Tied {
     bool tied = false;
   };
 
-  // The copy of a tied cell that is being assembled on this thread, and the handles that already
-  // took part: a handle that asks twice belongs to a second copy of the tree.
-  struct Assembly {
-    std::weak_ptr<Cell> source, copy;
-    std::vector<const Tied*> handles;
-  };
-
   std::shared_ptr<Cell> copied_cell() const {
+    if (!cell_) return std::make_shared<Cell>();  // moved from
     if (detail::sharing_scopes > 0) {
       cell_->tied = true;
+      detail::ties_exist = true;
       return cell_;
     }
-    if (!cell_->tied) return std::make_shared<Cell>(static_cast<const State&>(*cell_));
-
-    static thread_local std::vector<Assembly> assemblies;
-    std::erase_if(assemblies, [](const Assembly& a) { return a.source.expired(); });
-    auto found = std::find_if(assemblies.begin(), assemblies.end(),
-                              [&](const Assembly& a) { return a.source.lock() == cell_; });
-    if (found == assemblies.end()) {
-      assemblies.push_back({cell_, {}, {}});
-      found = assemblies.end() - 1;
+    if (!cell_->tied || !detail::tree_copy().take(this)) return independent_copy();
+    if (auto copy = detail::tree_copy().copy_of(cell_.get())) {
+      return std::static_pointer_cast<Cell>(copy);
     }
-    std::shared_ptr<Cell> copy = found->copy.lock();
-    const bool again =
-        std::find(found->handles.begin(), found->handles.end(), this) != found->handles.end();
-    if (!copy || again) {
-      copy = std::make_shared<Cell>(static_cast<const State&>(*cell_));
-      copy->tied = true;
-      found->copy = copy;
-      found->handles.clear();
-    }
-    found->handles.push_back(this);
+    auto copy = independent_copy();
+    copy->tied = true;
+    detail::tree_copy().made(cell_.get(), copy);
     return copy;
+  }
+  std::shared_ptr<Cell> independent_copy() const {
+    return std::make_shared<Cell>(static_cast<const State&>(*cell_));
   }
 
   std::shared_ptr<Cell> cell_;
