@@ -174,8 +174,8 @@ BOOST_AUTO_TEST_CASE(building_needs_random_numbers_and_changes_nothing_without) 
       [&] {
         net(Tensor<double>::ones({2, 7}), Context<double>::for_inference());
       });
-  BOOST_TEST(state_of(net).size() == 6u);
-  for (const auto& [path, value] : state_of(net)) BOOST_TEST(!value.defined());
+  BOOST_TEST(values_of(net).size() == 6u);
+  for (const auto& [path, value] : values_of(net)) BOOST_TEST(!value.defined());
 }
 
 BOOST_AUTO_TEST_CASE(a_build_that_fails_takes_back_what_it_made) {
@@ -262,18 +262,18 @@ BOOST_AUTO_TEST_CASE(initial_values_depend_on_seed_and_path_alone) {
   const Tensor<double> x = Tensor<double>::ones({2, 7});
   one(x, building(rng));
   two(x, building(same));
-  BOOST_TEST(identical(state_of(one).at("block.in.kernel"), state_of(two).at("block.in.kernel")));
+  BOOST_TEST(identical(values_of(one).at("block.in.kernel"), values_of(two).at("block.in.kernel")));
   Net third = network();
   third(x, building(other));
   BOOST_TEST(
-      !identical(state_of(one).at("block.in.kernel"), state_of(third).at("block.in.kernel")));
-  BOOST_TEST(!identical(state_of(one).at("block.in.kernel").reshaped({-1}),
-                        state_of(one).at("head.kernel").reshaped({-1})));
+      !identical(values_of(one).at("block.in.kernel"), values_of(third).at("block.in.kernel")));
+  BOOST_TEST(!identical(values_of(one).at("block.in.kernel").reshaped({-1}),
+                        values_of(one).at("head.kernel").reshaped({-1})));
   // The batch has no part in it.
   Net fourth = network();
   Rng fresh(5);
   fourth(Tensor<double>::ones({31, 7}), building(fresh));
-  BOOST_TEST(same_state(one, fourth));
+  BOOST_TEST(same_values(one, fourth));
 }
 
 BOOST_AUTO_TEST_CASE(loaded_values_stay_and_are_checked) {
@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(regularization_adds_up_and_has_a_gradient) {
   Tape<double> tape;
   const auto ctx = Context<double>::for_training(tape, rng);
   const auto penalty = net.regularization(ctx);
-  const auto kernel = state_of(net).at("dense.kernel");
+  const auto kernel = values_of(net).at("dense.kernel");
   double squares = 0;
   for (const double w : kernel.values()) squares += w * w;
   BOOST_TEST(std::abs(penalty.item() - (0.5 * squares + 6)) < 1e-12);
@@ -349,7 +349,7 @@ BOOST_AUTO_TEST_CASE(updates_are_applied_discarded_or_collected) {
   Tape<double> tape;
   const auto x = Tensor<double>::ones({1, 3});
   auto ctx = Context<double>::for_training(tape, rng);
-  const auto sum_of = [&] { return state_of(net).at("meter.sum").item(); };
+  const auto sum_of = [&] { return values_of(net).at("meter.sum").item(); };
   net(x, ctx);
   BOOST_TEST(sum_of() == 1);
   ctx.updates = StateUpdates::discard;

@@ -50,7 +50,7 @@ class Meter : public Module<T> {
 
 // Every parameter and buffer of a tree by its path.
 template <Scalar T>
-std::map<std::string, Tensor<T>> state_of(const Module<T>& module) {
+std::map<std::string, Tensor<T>> values_of(const Module<T>& module) {
   struct Collector : Visitor<T> {
     std::map<std::string, Tensor<T>> state;
     void parameter(const std::string& path, Parameter<T>& p) override { state[path] = p.value(); }
@@ -61,8 +61,8 @@ std::map<std::string, Tensor<T>> state_of(const Module<T>& module) {
 }
 
 template <Scalar T>
-bool same_state(const Module<T>& a, const Module<T>& b) {
-  const auto left = state_of(a), right = state_of(b);
+bool same_values(const Module<T>& a, const Module<T>& b) {
+  const auto left = values_of(a), right = values_of(b);
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                     [](const auto& x, const auto& y) {
                       return x.first == y.first && identical(x.second, y.second);
