@@ -74,7 +74,6 @@
 #include <lamina/nn/tied.hpp>
 #include <lamina/nn/visitor.hpp>
 #include <lamina/optim/adam.hpp>
-#include <lamina/optim/check.hpp>
 #include <lamina/optim/clipping.hpp>
 #include <lamina/optim/factory.hpp>
 #include <lamina/optim/multi_tensor_optimizer.hpp>
@@ -88,6 +87,18 @@
 #include <lamina/serialization/model_file.hpp>
 #include <lamina/serialization/state_dict.hpp>
 #include <lamina/serialization/training_state.hpp>
+#include <lamina/training/callback.hpp>
+#include <lamina/training/checkpointing.hpp>
+#include <lamina/training/confusion_matrix.hpp>
+#include <lamina/training/csv_log.hpp>
+#include <lamina/training/early_stopping.hpp>
+#include <lamina/training/history.hpp>
+#include <lamina/training/learning_rate.hpp>
+#include <lamina/training/loss_function.hpp>
+#include <lamina/training/metric.hpp>
+#include <lamina/training/monitor.hpp>
+#include <lamina/training/progress_bar.hpp>
+#include <lamina/training/trainer.hpp>
 
 namespace lamina {
 

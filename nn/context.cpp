@@ -29,9 +29,7 @@ void Context<T>::update(const Buffer<T>& buffer, Tensor<T> value, double rate) c
   if (updates == StateUpdates::apply) {
     buffer.data()->assign(moved_toward(buffer.value(), value, rate));
   } else if (updates == StateUpdates::collect) {
-    collected->add(buffer.data(), [value = std::move(value), rate](const Tensor<T>& current) {
-      return moved_toward(current, value, rate);
-    });
+    collected->add(buffer.data(), std::move(value), rate);
   }
 }
 
@@ -48,12 +46,21 @@ void Context<T>::update(const Buffer<T>& buffer,
 
 template <Scalar T>
 void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Change change) {
-  updates_.push_back({std::move(buffer), std::move(change)});
+  updates_.push_back({std::move(buffer), std::move(change), {}, 0});
+}
+
+template <Scalar T>
+void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, double rate) {
+  updates_.push_back({std::move(buffer), nullptr, std::move(value), rate});
 }
 
 template <Scalar T>
 void CollectedUpdates<T>::apply() {
-  for (Update& update : updates_) update.buffer->assign(update.change(update.buffer->value));
+  for (Update& update : updates_) {
+    const Tensor<T>& current = update.buffer->value;
+    update.buffer->assign(update.change ? update.change(current)
+                                        : moved_toward(current, update.value, update.rate));
+  }
   updates_.clear();
 }
 

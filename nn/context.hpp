@@ -59,6 +59,8 @@ class CollectedUpdates {
   using Change = std::function<Tensor<T>(const Tensor<T>& current)>;
 
   void add(std::shared_ptr<BufferData<T>> buffer, Change change);
+  // buffer += rate * (value - buffer); allocates nothing once the list has its size.
+  void add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, double rate);
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(updates_.size()); }
   void apply();  // writes all, then forgets them
   void clear() noexcept { updates_.clear(); }
@@ -67,7 +69,9 @@ class CollectedUpdates {
  private:
   struct Update {
     std::shared_ptr<BufferData<T>> buffer;
-    Change change;
+    Change change;  // none: toward `value` by `rate`
+    Tensor<T> value;
+    double rate;
   };
   std::vector<Update> updates_;
 };

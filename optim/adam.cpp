@@ -1,6 +1,6 @@
 #include <cmath>
 #include <lamina/optim/adam.hpp>
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 
 namespace lamina {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <lamina/autograd/tensor/parallel.hpp>
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/clipping.hpp>
 
 namespace lamina {

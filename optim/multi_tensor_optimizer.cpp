@@ -3,7 +3,7 @@
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <lamina/nn/glob.hpp>
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/clipping.hpp>
 #include <lamina/optim/multi_tensor_optimizer.hpp>
 #include <limits>

@@ -1,5 +1,5 @@
 #include <cmath>
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/rmsprop.hpp>
 
 namespace lamina {

@@ -2,7 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/schedule.hpp>
 #include <numbers>
 #include <span>

@@ -1,4 +1,4 @@
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/sgd.hpp>
 
 namespace lamina {

@@ -1,6 +1,7 @@
 // schedules.json: learning rates (and one-cycle's momentum) at every step.
 #include <cmath>
 #include <lamina/optim/schedule.hpp>
+#include <lamina/training/learning_rate.hpp>
 
 #include "golden_runner/runners.hpp"
 
@@ -12,7 +13,6 @@ const FeatureList kNotBuilt = {
     {"CosineAnnealingWarmRestarts", "restarts are not built"},
     {"CosineAnnealingLR", "rises again after T_max; cosine_decay stays"},
     {"CyclicLR", "not built"},
-    {"ReduceLROnPlateau", "is a callback"},
 };
 
 Anneal anneal_of(const std::string& name) {
@@ -116,11 +116,31 @@ void compare_values(GoldenCase& test, const std::string& what, const Schedule& s
   test.check(Schedule::parse(schedule.to_string()) == schedule, what + ": the text form differs");
 }
 
+// values[i + 1] is the rate after metrics[i].
+void run_plateau(const Json& item, bool keras, ArgumentReader& a, GoldenCase& test) {
+  const bool absolute = keras || a.get("threshold_mode", std::string("rel")) == "abs";
+  Plateau plateau({.factor = a.get("factor", 0.1),
+                   .patience = a.get("patience", std::int64_t{10}),
+                   .min_delta = a.get("threshold", a.get("min_delta", 1e-4)),
+                   .cooldown = a.get("cooldown", std::int64_t{0}),
+                   .min_learning_rate = a.get("min_lr", 0.0),
+                   .relative = !absolute,
+                   .formula = keras ? OptimizerFormula::keras : OptimizerFormula::pytorch},
+                  a.get("mode", std::string("min")) == "max");
+  std::vector<double> rates{a.get("base_lr", 0.0)};
+  for (const double metric : golden_array(item.at("metrics")).data) {
+    rates.push_back(plateau.next(metric, rates.back()));
+  }
+  test.compare_elements("values", rates, golden_array(item.at("values")).data, {});
+  a.finish();
+}
+
 void run_case(const Json& item, GoldenCase& test) {
   const std::string name = item.at("schedule");
   test.skip_if_listed(kNotBuilt, name);
   ArgumentReader arguments(item.at("arguments"));
   const bool keras = item.at("framework") == "keras";
+  if (name == "ReduceLROnPlateau") return run_plateau(item, keras, arguments, test);
   const Schedule schedule =
       keras ? keras_schedule(name, arguments, test) : torch_schedule(name, arguments, test);
   compare_values(test, "values", schedule, item.at("values"));

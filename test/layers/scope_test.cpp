@@ -6,7 +6,7 @@
 #include <lamina/layers/scope.hpp>
 #include <lamina/nn/regularizers.hpp>
 
-#include "support/errors.hpp"
+#include "support/refusal.hpp"
 
 namespace lamina::test {
 namespace {
@@ -76,30 +76,30 @@ BOOST_AUTO_TEST_CASE(errors_name_the_scope_and_change_nothing) {
   Graph graph;
   const Scope block = graph.root.scope("block");
   graph.call(block, {.name = "bn"});
-  check_error<StateError>(
+  refuses<StateError>(
       "[scope] a new variable needs a new name; got 'block/bn/gamma', which exists, expected "
       "another "
       "name or reuse = yes or automatic",
       [&] { graph.call(block, {.name = "bn"}); });
-  check_error<StateError>(
+  refuses<StateError>(
       "[scope] a reused variable must exist; got 'block/other/gamma', which does not, expected one "
       "made by an earlier call or reuse = automatic",
       [&] { graph.call(block, {.name = "other"}, Reuse::yes); });
   const auto wide = Variable<float>(Tensor<float>({4, 5}, 1.0f));
-  check_error<ShapeError>(
+  refuses<ShapeError>(
       "[scope] a shared variable must keep its shape; got (5) for 'block/bn/gamma', expected (3)",
       [&] {
         batch_normalization(block, wide, Context<float>::for_training(graph.tape, graph.rng),
                             {.name = "bn"}, Reuse::yes);
       });
-  check_error<ArgumentError>(
+  refuses<ArgumentError>(
       "[scope] a shared variable must keep its type; got another one for 'block/bn/gamma'", [&] {
         Tape<double> tape;
         batch_normalization(block, Variable<double>(Tensor<double>({4, 3}, 1.0)),
                             Context<double>::for_training(tape, graph.rng), {.name = "bn"},
                             Reuse::yes);
       });
-  check_error<ArgumentError>(
+  refuses<ArgumentError>(
       "[scope] a name must be made of letters, digits and _.\\/>- and begin, at the root, with a "
       "letter, digit or dot; got 'my layer'",
       [&] { graph.root.scope("my layer"); });
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(errors_name_the_scope_and_change_nothing) {
 
 BOOST_AUTO_TEST_CASE(an_error_inside_a_call_carries_the_scope) {
   Graph graph;
-  check_error<ShapeError>(
+  refuses<ShapeError>(
       "[a/bn] virtual_batch_size must divide the batch in training; got input (4, 3) and "
       "virtual_batch_size 3",
       [&] { graph.call(graph.root.scope("a"), {.name = "bn", .virtual_batch_size = 3}); });

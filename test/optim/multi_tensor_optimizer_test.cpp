@@ -8,7 +8,7 @@
 
 #include "optim/support.hpp"
 #include "support/allocation_counter.hpp"
-#include "support/errors.hpp"
+#include "support/refusal.hpp"
 
 using namespace lamina;
 using namespace lamina::test;
@@ -191,8 +191,8 @@ BOOST_AUTO_TEST_CASE(schedules_count_updates_and_can_be_replaced) {
   BOOST_TEST(optimizer.learning_rate() == 0.25);
   optimizer.set_learning_rate(0.5);
   BOOST_TEST(optimizer.learning_rate() == 0.5);
-  check_error<ArgumentError>("[sgd] learning_rate must be finite and at least 0; got -3",
-                             [&] { optimizer.set_learning_rate(-3); });
+  refuses<ArgumentError>("[sgd] learning_rate must be finite and at least 0; got -3",
+                         [&] { optimizer.set_learning_rate(-3); });
   BOOST_TEST(optimizer.learning_rate() == 0.5);
 }
 
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(the_learning_rate_of_a_saved_state_returns) {
   SGD<double> function(p, {.learning_rate = custom});
   restore<double>(function, remember<double>(function));
   BOOST_TEST(function.learning_rate() == 0.5);
-  check_error<StateError>(
+  refuses<StateError>(
       "[sgd] a learning rate that is a function cannot be stored; got constant(0.01), expected "
       "custom()",
       [&] {
@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(a_step_in_the_steady_state_allocates_nothing) {
     const auto calls_after = allocations();
     const auto system_after = memory_counters().system_allocations;
     BOOST_TEST(calls_after == calls, factory.type());
-    BOOST_TEST(system_after == system, factory.type());
+    if (counts_allocations()) BOOST_TEST(system_after == system, factory.type());
   }
 }
 
@@ -324,13 +324,13 @@ BOOST_AUTO_TEST_CASE(errors_come_before_any_change) {
   const auto first = make_parameter("first", filled({3}, 1));
   const auto second = make_parameter("second", filled({4}, 1));
   SGD<double> optimizer({first, second}, {.learning_rate = 1, .momentum = 0.5});
-  check_error<StateError>(
+  refuses<StateError>(
       "[sgd] step needs the gradient of at least one trainable parameter; got none, backward comes "
       "first",
       [&] { optimizer.step(); });
   first->gradient = filled({3}, 1);
   second->gradient = filled({3}, 1);
-  check_error<ShapeError>(
+  refuses<ShapeError>(
       "[sgd] the gradient of 'second' must have the shape of its parameter; got (3), expected (4)",
       [&] { optimizer.step(); });
   check_close("first", first->value, filled({3}, 1), 0);
@@ -339,19 +339,19 @@ BOOST_AUTO_TEST_CASE(errors_come_before_any_change) {
   auto memory = remember<double>(optimizer);
   memory.values["second.momentum"] = filled({2}, 0);
   restore<double>(optimizer, memory);
-  check_error<ShapeError>(
+  refuses<ShapeError>(
       "[sgd] the momentum of 'second' must have the shape of its parameter; got (2), expected "
       "(4)",
       [&] { optimizer.step(); });
   check_close("first", first->value, filled({3}, 1), 0);
   BOOST_TEST(optimizer.iterations() == 0);
 
-  check_error<ArgumentError>("[adam] there must be at least one parameter; got none",
-                             [] { Adam<float>({}, {}); });
-  check_error<ArgumentError>("[adam] parameters must not be null; got a null pointer",
-                             [] { Adam<float>({nullptr}, {}); });
+  refuses<ArgumentError>("[adam] there must be at least one parameter; got none",
+                         [] { Adam<float>({}, {}); });
+  refuses<ArgumentError>("[adam] parameters must not be null; got a null pointer",
+                         [] { Adam<float>({nullptr}, {}); });
   second->path = "first";
-  check_error<StateError>(
+  refuses<StateError>(
       "[sgd] parameters must have different paths to have named slots; got 'first' twice",
       [&] { remember<double>(optimizer); });
 }
@@ -370,7 +370,7 @@ BOOST_AUTO_TEST_CASE(a_schedule_of_ones_own_is_checked_when_it_is_used) {
       {w}, {.learning_rate = Schedule([](std::int64_t step) { return step == 0 ? 0.5 : -1.0; })});
   w->gradient = filled({1}, 1);
   optimizer.step();
-  check_error<ArgumentError>("[sgd] learning_rate must be finite and at least 0; got -1",
-                             [&] { optimizer.step(); });
+  refuses<ArgumentError>("[sgd] learning_rate must be finite and at least 0; got -1",
+                         [&] { optimizer.step(); });
   BOOST_TEST(w->value.item() == 0.5);
 }

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "optim/support.hpp"
-#include "support/errors.hpp"
+#include "support/refusal.hpp"
 
 using namespace lamina;
 using namespace lamina::test;
@@ -36,7 +36,7 @@ ParameterList<float> one_parameter() {
 }
 
 void check_rejected(const std::string& text, const std::function<void()>& function) {
-  check_error<ArgumentError>(text, function);
+  refuses<ArgumentError>(text, function);
 }
 
 }  // namespace

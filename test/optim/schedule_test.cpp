@@ -4,17 +4,17 @@
 #include <lamina/optim/schedule.hpp>
 #include <limits>
 
-#include "support/errors.hpp"
+#include "support/refusal.hpp"
 
 using namespace lamina;
-using lamina::test::check_error;
+using lamina::test::refuses;
 
 namespace {
 
 const auto kTight = boost::test_tools::tolerance(1e-12);
 
 void check_rejected(const std::string& text, const std::function<void()>& function) {
-  check_error<ArgumentError>(text, function);
+  refuses<ArgumentError>(text, function);
 }
 
 }  // namespace

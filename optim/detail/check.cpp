@@ -1,7 +1,7 @@
 #include <charconv>
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
-#include <lamina/optim/check.hpp>
+#include <lamina/optim/detail/check.hpp>
 
 namespace lamina::detail {
 

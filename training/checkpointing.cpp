@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+
+#include <lamina/autograd/tensor/error.hpp>
+#include <lamina/training/checkpointing.hpp>
+#include <optional>
+
+namespace lamina {
+
+namespace {
+
+class Checkpointing final : public Callback {
+ public:
+  explicit Checkpointing(const CheckpointOptions& o) : options_(o) {
+    require(!options_.folder.value.empty(), "folder must not be empty; got ''");
+    require(o.keep >= 1, fmt::format("keep must be at least 1; got {}", o.keep));
+    require(o.every_epochs >= 1,
+            fmt::format("every_epochs must be at least 1; got {}", o.every_epochs));
+    require(o.every_steps >= 0,
+            fmt::format("every_steps must be at least 0; got {}", o.every_steps));
+    if (!o.best.empty()) monitor_.emplace(name(), o.best, o.mode, 0);
+  }
+
+  std::string name() const override { return "checkpoint"; }
+
+  void training_began(TrainingRun& run) override {
+    due_ = best_due_ = false;
+    if (monitor_) monitor_->begin(run);
+  }
+  void step_ended(TrainingRun& run) override {
+    due_ = options_.every_steps > 0 && run.step % options_.every_steps == 0;
+  }
+  void epoch_ended(TrainingRun& run) override {
+    due_ = (run.epoch + 1) % options_.every_epochs == 0 || run.epoch + 1 == run.epochs;
+    best_due_ = monitor_ && monitor_->improved(run);
+  }
+  void save_point(TrainingRun& run) override {
+    if (due_ || run.interrupted) run.save(options_.folder, options_.keep, "checkpoint");
+    if (best_due_) run.save(options_.folder, 1, "best");
+    due_ = best_due_ = false;
+  }
+
+  void visit(ScalarVisitor& visitor) override {
+    if (monitor_) monitor_->visit(visitor);
+  }
+
+ private:
+  void require(bool holds, const std::string& message) const {
+    if (!holds) throw ArgumentError(name(), message);
+  }
+
+  CheckpointOptions options_;
+  std::optional<Monitor> monitor_;
+  bool due_ = false, best_due_ = false;
+};
+
+}  // namespace
+
+CallbackPointer checkpoint(const CheckpointOptions& options) {
+  return std::make_shared<Checkpointing>(options);
+}
+
+}  // namespace lamina
