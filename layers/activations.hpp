@@ -10,9 +10,8 @@
 //   Tanh        tanh(x)
 //   Softmax     exp(x) / sum(exp(x)) over the axes
 //
-// y has the shape of x. The gradient at a threshold of 0 is that from below, at any other threshold
-// and at max_value it is 0.
-// Errors: ArgumentError for options out of range. Thread-safety: as Module.
+// y has the shape of x. The gradient at 0 is that from below; at max_value, and at a threshold of
+// its own, it is 0. Errors: ArgumentError for options out of range. Thread-safety: as Module.
 // Source: Keras 3, layers.ReLU and its neighbours.
 #pragma once
 

@@ -1,11 +1,12 @@
 // Cross-entropies, from logits (never from probabilities); exact for logits of any size.
 //
-// SoftmaxCrossEntropy: classes that exclude each other. With p = softmax(x) over the last axis and
+// SoftmaxCrossEntropy: classes that exclude each other. With p = softmax(x) over the classes and
 // the target distribution t, one entry is
 //
 //   -sum_c w_c t_c log p_c,     t smoothed: t (1 - s) + s / classes
 //
-//   logits (..., classes);  labels (...) of class numbers, or distributions (..., classes)
+//   logits (..., classes), or with the classes on another `axis`
+//   labels: class numbers of the shape without that axis, or distributions of the logits' shape
 //
 // Given as class numbers, an entry counts with the weight of its class (ignore_index: 0), and the
 // mean divides by the sum of these weights (as PyTorch does); given as distributions, by the number
@@ -25,9 +26,9 @@
 //   SoftmaxCrossEntropy loss({.label_smoothing = 0.1});
 //   auto m = loss(net(x, ctx), labels);
 //
-// Targets are constants; derivatives of any order in the logits. Errors: ArgumentError for options
-// out of range and for a label outside [0, classes), naming its place; ShapeError where shapes
-// disagree. Thread-safety: immutable.
+// Derivatives of any order, in logits and distributions. Errors: ArgumentError for options out of
+// range and for a label outside [0, classes), naming its place; ShapeError where shapes disagree.
+// Thread-safety: immutable.
 #pragma once
 
 #include <lamina/layers/loss.hpp>
@@ -41,6 +42,7 @@ struct SoftmaxCrossEntropyOptions {
   double label_smoothing = 0;                     // s
   std::vector<double> class_weights = {};         // w, one per class; empty: all 1
   std::optional<std::int64_t> ignore_index = {};  // a label that does not count
+  int axis = -1;                                  // of the classes
   Reduction reduction = Reduction::mean;
 };
 
@@ -54,13 +56,10 @@ class SoftmaxCrossEntropy {
                          const std::type_identity_t<Tensor<T>>& sample_weight = {}) const;
   template <Scalar T>
   Variable<T> operator()(const Variable<T>& logits,
-                         const std::type_identity_t<Tensor<T>>& distributions,
+                         const std::type_identity_t<Variable<T>>& distributions,
                          const std::type_identity_t<Tensor<T>>& sample_weight = {}) const;
 
  private:
-  void require_classes(const Shape& logits) const;
-  double weight(std::int64_t label) const;
-
   Options options_;
 };
 
@@ -76,7 +75,8 @@ class SigmoidCrossEntropy {
   SigmoidCrossEntropy(Options options = {});  // NOLINT: implicit by intent
 
   template <Scalar T>
-  Variable<T> operator()(const Variable<T>& logits, const std::type_identity_t<Tensor<T>>& targets,
+  Variable<T> operator()(const Variable<T>& logits,
+                         const std::type_identity_t<Variable<T>>& targets,
                          const std::type_identity_t<Tensor<T>>& sample_weight = {}) const;
 
  private:
@@ -90,13 +90,13 @@ Variable<T> softmax_cross_entropy(const Variable<T>& logits, const Tensor<std::i
 }
 template <Scalar T>
 Variable<T> softmax_cross_entropy(const Variable<T>& logits,
-                                  const std::type_identity_t<Tensor<T>>& distributions,
+                                  const std::type_identity_t<Variable<T>>& distributions,
                                   const SoftmaxCrossEntropyOptions& options = {}) {
   return SoftmaxCrossEntropy(options)(logits, distributions);
 }
 template <Scalar T>
 Variable<T> sigmoid_cross_entropy(const Variable<T>& logits,
-                                  const std::type_identity_t<Tensor<T>>& targets,
+                                  const std::type_identity_t<Variable<T>>& targets,
                                   const SigmoidCrossEntropyOptions& options = {}) {
   return SigmoidCrossEntropy(options)(logits, targets);
 }

@@ -1,6 +1,5 @@
-#include <lamina/autograd/ops/elementwise.hpp>
+#include <lamina/autograd/ops/dropout.hpp>
 #include <lamina/autograd/tensor/error.hpp>
-#include <lamina/autograd/tensor/random.hpp>
 #include <lamina/layers/dropout.hpp>
 #include <lamina/nn/detail/argument.hpp>
 
@@ -26,10 +25,7 @@ Variable<T> Dropout<T>::forward(const Variable<T>& x, const Context<T>& ctx) con
   if (!ctx.rng) {
     throw StateError("dropout", "training needs random numbers; got a context without rng");
   }
-  auto keep = Tensor<std::uint8_t>::uninitialized(x.shape());
-  ctx.rng->stream(this->path(), ctx.step).fill_keep_mask(keep.mutable_values(), 1 - rate);
-  const T scale = rate < 1 ? static_cast<T>(1 / (1 - rate)) : T{0};
-  return multiply(keep_where(keep, x), scale);
+  return dropout(x, ctx.rng->stream(this->path(), ctx.step), rate);
 }
 
 template class Dropout<float>;

@@ -66,19 +66,19 @@ Variable<double> softmax_loss(const Json& item, ArgumentReader& arguments,
   SoftmaxCrossEntropyOptions options{.label_smoothing = arguments.get("label_smoothing", 0.0),
                                      .class_weights = extra.weights,
                                      .reduction = reduction_of(arguments)};
-  if (torch) options.ignore_index = arguments.get<std::int64_t>("ignore_index", -100);
+  if (torch) options.axis = 1;
+  if (torch && golden_array(item.at("target")).shape.rank() < prediction.rank()) {
+    options.ignore_index = arguments.get<std::int64_t>("ignore_index", -100);
+  }
   if (arguments.has("ignore_class")) {
     options.ignore_index = arguments.at("ignore_class").get<std::int64_t>();
   }
   const SoftmaxCrossEntropy loss(options);
   const Json& target = item.at("target");
-  // PyTorch's class axis is 1.
-  const bool turned = torch && prediction.rank() == 3;
-  const auto logits = turned ? transpose(prediction, {0, 2, 1}) : prediction;
   if (golden_array(target).shape == prediction.shape()) {
-    return loss(logits, golden_tensor<double>(target), extra.sample_weight);
+    return loss(prediction, golden_tensor<double>(target), extra.sample_weight);
   }
-  return loss(logits, golden_tensor<std::int64_t>(target), extra.sample_weight);
+  return loss(prediction, golden_tensor<std::int64_t>(target), extra.sample_weight);
 }
 
 Variable<double> elementwise_loss(const std::string& name, const Json& item,
