@@ -27,6 +27,7 @@ const std::vector<Runner> kRunners = {
     {"nn/ops.json", run_ops},
     {"nn/optimizers.json", run_optimizers},
     {"nn/schedules.json", run_schedules},
+    {"nn/training.json", run_training},
 };
 
 void run_file(const std::string& folder, const std::filesystem::path& path, GoldenReport& report) {
