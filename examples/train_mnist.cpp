@@ -17,14 +17,14 @@ namespace {
 
 struct Settings {
   std::string model = "cnn";
-  std::int64_t epochs = 0;  // 0: 3 for the cnn, 5 for the mlp
+  std::optional<std::int64_t> epochs;
   std::int64_t batch_size = 128;
   std::string optimizer = "sgd";
-  double learning_rate = 0;  // 0: what suits the optimizer
-  int threads = 0;           // 0: those of the machine
+  std::optional<double> learning_rate;
+  std::optional<int> threads;
   std::uint64_t seed = 42;
   std::string data;
-  std::int64_t examples = 0;  // 0: all
+  std::optional<std::int64_t> examples;
   std::string checkpoint_dir;
   bool resume = false;
   bool quiet = false;
@@ -35,6 +35,11 @@ struct Data {
   std::string source;
   Dataset train, test;
 };
+
+void at_least_one(const char* option, std::optional<std::int64_t> value) {
+  if (!value || *value >= 1) return;
+  throw ArgumentError("train_mnist", fmt::format("{} must be at least 1; got {}", option, *value));
+}
 
 Settings parsed(CLI::App& app, int argc, char** argv) {
   Settings s;
@@ -59,30 +64,29 @@ Settings parsed(CLI::App& app, int argc, char** argv) {
   app.add_option("--save", s.save, "the model file (default: mnist.lamina in --checkpoint-dir)");
   app.parse(argc, argv);
 
-  if (s.epochs == 0) s.epochs = s.model == "cnn" ? 3 : 5;
-  if (s.learning_rate == 0) s.learning_rate = s.optimizer == "sgd" ? 0.1 : 0.003;
+  if (!s.epochs) s.epochs = s.model == "cnn" ? 3 : 5;
+  if (!s.learning_rate) s.learning_rate = s.optimizer == "sgd" ? 0.1 : 0.003;
   if (s.save.empty()) s.save = (std::filesystem::path(s.checkpoint_dir) / "mnist.lamina").string();
   if (s.resume && s.checkpoint_dir.empty()) {
     throw ArgumentError("train_mnist", "--resume needs --checkpoint-dir; got none");
   }
-  if (s.examples < 0) {
-    throw ArgumentError("train_mnist",
-                        fmt::format("--examples must be at least 0; got {}", s.examples));
-  }
+  at_least_one("--epochs", s.epochs);
+  at_least_one("--batch-size", s.batch_size);
+  at_least_one("--examples", s.examples);
   return s;
 }
 
-Data synthetic(const std::string& why, std::int64_t examples) {
-  const std::int64_t train = examples > 0 ? examples : 12000;
-  return {"synthetic digits" + why, data::synthetic_digits({.examples = train, .seed = 1}),
+Data synthetic(const std::string& why, std::optional<std::int64_t> examples) {
+  return {"synthetic digits" + why,
+          data::synthetic_digits({.examples = examples.value_or(12000), .seed = 1}),
           data::synthetic_digits({.examples = 2000, .seed = 2})};
 }
 
 Data loaded(const Settings& s) {
   if (s.data == "synthetic") return synthetic("", s.examples);
   const auto from = [&](const std::string& source, const data::TrainAndTest& files) {
-    const bool cut = s.examples > 0 && s.examples < files.train.size();
-    return Data{source, cut ? files.train.slice(0, s.examples) : files.train, files.test};
+    const bool cut = s.examples && *s.examples < files.train.size();
+    return Data{source, cut ? files.train.slice(0, *s.examples) : files.train, files.test};
   };
   if (s.data == "fashion") return from("Fashion-MNIST", data::fashion_mnist());
   std::optional<std::filesystem::path> folder;
@@ -120,10 +124,9 @@ Sequential<float> network(const std::string& model) {
 
 // The rate rises for 30 % of all steps and falls to nearly 0.
 OptimizerFactory optimizer(const Settings& s, std::int64_t examples) {
-  const std::int64_t steps =
-      (examples + s.batch_size - 1) / std::max<std::int64_t>(s.batch_size, 1);
-  const Schedule rate = one_cycle({.max_learning_rate = s.learning_rate,
-                                   .total_steps = std::max<std::int64_t>(1, s.epochs * steps),
+  const std::int64_t steps = (examples + s.batch_size - 1) / s.batch_size;
+  const Schedule rate = one_cycle({.max_learning_rate = *s.learning_rate,
+                                   .total_steps = *s.epochs * steps,
                                    .anneal = Anneal::linear,
                                    .div_factor = 10});
   if (s.optimizer == "adam") return adam({.learning_rate = rate});
@@ -155,7 +158,7 @@ bool reloads(const Settings& s, Module<float>& net, const TrainerOptions<float>&
 }
 
 int train(const Settings& s) {
-  if (s.threads != 0) set_threads(s.threads);
+  if (s.threads) set_threads(*s.threads);
   // The mean and the deviation of MNIST's pixels.
   const PixelScaling scaling{.mean = 0.1307, .deviation = 0.3081};
   const Data data = loaded(s);
@@ -174,11 +177,9 @@ int train(const Settings& s) {
     for (const std::string& skipped : loaded.skipped) say(s, "skipped: {}\n", skipped);
     say(s, "resumed: {}\n", loaded.path);
   }
-  FitOptions fit{.epochs = s.epochs, .batch_size = s.batch_size, .seed = s.seed};
-  if (!s.quiet) {
-    fit.validation = test_set;
-    fit.callbacks.push_back(progress_bar());
-  }
+  FitOptions fit{
+      .epochs = *s.epochs, .batch_size = s.batch_size, .validation = test_set, .seed = s.seed};
+  if (!s.quiet) fit.callbacks.push_back(progress_bar());
   if (!s.checkpoint_dir.empty()) fit.callbacks.push_back(checkpoint({.folder = s.checkpoint_dir}));
   const History history = trainer.fit(train_set, fit);
   if (history.interrupted) {

@@ -15,7 +15,7 @@ Monitor::Monitor(std::string who, std::string name, MonitorMode mode, double min
       best_(std::numeric_limits<double>::quiet_NaN()) {
   if (!(min_delta >= 0) || std::isinf(min_delta)) {
     throw ArgumentError(
-        who_, "min_delta must be finite and at least 0; got " + std::to_string(min_delta));
+        who_, fmt::format("min_delta must be finite and at least 0; got {}", min_delta));
   }
 }
 
