@@ -1,0 +1,457 @@
+// libtorch_bench: the cases of lamina_bench, computed by libtorch through its C++ interface.
+//
+// Logical order is libtorch's (N, C, H, W); "nhwc" in a name stands for the memory format
+// channels_last, which libtorch prefers for convolutions.
+#include <torch/torch.h>
+
+#include <support/harness.hpp>
+#include <support/shapes.hpp>
+
+namespace {
+
+using bench::Check;
+using bench::ImageShape;
+using bench::Work;
+using torch::Tensor;
+namespace nn = torch::nn;
+
+constexpr std::array<bool, 2> kChannelsLast{true, false};
+const char* layout_name(bool last) { return last ? "nhwc" : "nchw"; }
+
+Tensor from(const std::vector<float>& values, at::IntArrayRef shape) {
+  return torch::from_blob(const_cast<float*>(values.data()), shape).clone();
+}
+
+Tensor tensor(std::uint64_t stream, at::IntArrayRef shape, double low = -1, double high = 1) {
+  return from(bench::uniform_values(stream, c10::multiply_integers(shape), low, high), shape);
+}
+
+at::MemoryFormat format(bool last) {
+  return last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+}
+
+Tensor image(std::uint64_t stream, const ImageShape& s, bool last) {
+  return tensor(stream, {s.count, s.height, s.width, s.channels})
+      .permute({0, 3, 1, 2})
+      .contiguous(format(last));
+}
+
+// Of images in the order (N, H, W, C), of kernels as (rows, columns, in, out), of matrices as they
+// are.
+Check checksum(const std::string& name, const Tensor& values, at::IntArrayRef order) {
+  const Tensor ordered = (order.empty() ? values : values.permute(order)).detach().contiguous();
+  return bench::checksum(name, {ordered.data_ptr<float>(), std::size_t(ordered.numel())});
+}
+Check checksum(const std::string& name, const Tensor& values) {
+  return checksum(name, values,
+                  values.dim() == 4 ? at::IntArrayRef{0, 2, 3, 1} : at::IntArrayRef{});
+}
+Check kernel_checksum(const std::string& name, const Tensor& values) {
+  return checksum(name, values,
+                  values.dim() == 4 ? at::IntArrayRef{2, 3, 1, 0} : at::IntArrayRef{1, 0});
+}
+
+Tensor convolution_kernel(std::uint64_t stream, at::IntArrayRef oihw) {
+  const auto count = c10::multiply_integers(oihw);
+  return from(bench::kernel_values(stream, count, oihw[0]), {oihw[2], oihw[3], oihw[1], oihw[0]})
+      .permute({3, 2, 0, 1});
+}
+
+// The kernel of the first dense layer after an image: its inputs are listed (H, W, C) in the
+// values, and libtorch flattens to (C, H, W) whatever the memory format.
+Tensor dense_kernel(std::uint64_t stream, std::int64_t out, std::int64_t in,
+                    ImageShape image = {}) {
+  const Tensor kernel = from(bench::kernel_values(stream, in * out, out), {in, out});
+  if (image.channels == 0) return kernel.t().contiguous();
+  return kernel.view({image.height, image.width, image.channels, out})
+      .permute({3, 2, 0, 1})
+      .reshape({out, in});
+}
+
+// One layer in training, forward and backward timed apart.
+struct LayerRun {
+  nn::AnyModule layer;
+  Tensor input, x, y, seed;
+  std::vector<Tensor> parameters, gradients;
+
+  LayerRun(nn::AnyModule module, Tensor given) : layer(std::move(module)), input(std::move(given)) {
+    std::uint64_t stream = bench::kKernels;
+    torch::NoGradGuard off;
+    for (Tensor& parameter : layer.ptr()->parameters()) {
+      if (parameter.dim() == 4) {
+        parameter.copy_(convolution_kernel(stream++, parameter.sizes()));
+      } else if (parameter.dim() == 2) {
+        parameter.copy_(dense_kernel(stream++, parameter.size(0), parameter.size(1)));
+      }
+      parameters.push_back(parameter);
+    }
+    if (input.dim() == 4 && input.is_contiguous(at::MemoryFormat::ChannelsLast)) {
+      for (Tensor& parameter : parameters) {
+        if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(format(true)));
+      }
+    }
+    const Tensor result = layer.forward(input);
+    const auto s = result.sizes();
+    seed = s.size() == 4 ? image(bench::kOutputGradient, {s[0], s[1], s[2], s[3]},
+                                 result.is_contiguous(at::MemoryFormat::ChannelsLast))
+                         : tensor(bench::kOutputGradient, s);
+  }
+  void begin() {
+    gradients.clear();
+    y = {};
+    x = input.detach().requires_grad_();
+  }
+  void forward() { y = layer.forward(x); }
+  void backward(bool of_input, bool of_parameters) {
+    std::vector<Tensor> sources;
+    if (of_input) sources.push_back(x);
+    if (of_parameters) sources.insert(sources.end(), parameters.begin(), parameters.end());
+    gradients = torch::autograd::grad({y}, sources, {seed});
+  }
+  std::vector<Check> gradient_checks(bool of_input) const {
+    std::vector<Check> checks;
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      const std::string name = "gradient " + std::to_string(i);
+      const bool kernel = !(of_input && i == 0) && gradients[i].dim() > 1;
+      checks.push_back(kernel ? kernel_checksum(name, gradients[i]) : checksum(name, gradients[i]));
+    }
+    return checks;
+  }
+};
+
+using MakeLayer = std::function<std::shared_ptr<LayerRun>()>;
+
+void add_forward(const std::string& name, MakeLayer make) {
+  bench::add(name, [make] {
+    auto run = make();
+    return Work{.run = [run] { run->forward(); },
+                .prepare = [run] { run->begin(); },
+                .check = [run] { return std::vector{checksum("y", run->y)}; }};
+  });
+}
+
+void add_backward(const std::string& name, MakeLayer make, bool of_input, bool of_parameters) {
+  bench::add(name, [=] {
+    auto run = make();
+    return Work{.run = [=] { run->backward(of_input, of_parameters); },
+                .prepare =
+                    [run] {
+                      run->begin();
+                      run->forward();
+                    },
+                .check = [=] { return run->gradient_checks(of_input); }};
+  });
+}
+
+template <class Norm>
+MakeLayer normalization(std::function<Tensor()> input, std::int64_t channels) {
+  return [=] {
+    Norm layer(nn::BatchNormOptions(channels).eps(bench::kEpsilon).momentum(1 - bench::kMomentum));
+    torch::NoGradGuard off;
+    layer->weight.copy_(tensor(bench::kScale, {channels}, 0.5, 1.5));
+    layer->bias.copy_(tensor(bench::kShift, {channels}));
+    return std::make_shared<LayerRun>(nn::AnyModule(layer), input());
+  };
+}
+
+void add_batch_normalization() {
+  const auto add_both = [](const std::string& name, const MakeLayer& make) {
+    add_forward(name + "/forward", make);
+    add_backward(name + "/backward", make, true, true);
+  };
+  for (const ImageShape& shape : bench::kNormalizedImages) {
+    for (const bool last : kChannelsLast) {
+      add_both("batch_normalization/" + shape.name() + "/" + layout_name(last),
+               normalization<nn::BatchNorm2d>([=] { return image(bench::kInput, shape, last); },
+                                              shape.channels));
+    }
+  }
+  for (const bench::MatrixShape& shape : bench::kNormalizedMatrices) {
+    const auto input = [=] { return tensor(bench::kInput, {shape.rows, shape.columns}); };
+    add_both("batch_normalization/" + shape.name(),
+             normalization<nn::BatchNorm1d>(input, shape.columns));
+  }
+}
+
+struct Convolution {
+  Tensor x, kernel, output_gradient, result;
+  std::int64_t padding;
+
+  Tensor gradient(std::size_t wanted) const {
+    const std::array<bool, 3> mask{wanted == 0, wanted == 1, false};
+    const auto gradients =
+        at::convolution_backward(output_gradient, x, kernel, at::OptionalIntArrayRef{}, {1, 1},
+                                 {padding, padding}, {1, 1}, false, {0, 0}, 1, mask);
+    return wanted == 0 ? std::get<0>(gradients) : std::get<1>(gradients);
+  }
+};
+
+void add_convolution_pass(const bench::ConvolutionShape& shape, bool last, const char* pass,
+                          Tensor (*function)(const Convolution&)) {
+  bench::add("convolution/" + shape.name() + "/" + layout_name(last) + "/" + pass, [=] {
+    auto with = std::make_shared<Convolution>();
+    with->padding = shape.kernel / 2;
+    with->x = image(bench::kInput, shape.input, last);
+    with->kernel = convolution_kernel(bench::kKernels, {shape.filters, shape.input.channels,
+                                                        shape.kernel, shape.kernel})
+                       .contiguous(format(last));
+    with->output_gradient = image(bench::kOutputGradient, shape.output(), last);
+    return Work{.run =
+                    [=] {
+                      torch::NoGradGuard off;
+                      with->result = function(*with);
+                    },
+                .check =
+                    [=] {
+                      const bool is_kernel = with->result.sizes() == with->kernel.sizes();
+                      return std::vector{is_kernel ? kernel_checksum("result", with->result)
+                                                   : checksum("result", with->result)};
+                    }};
+  });
+}
+
+void add_convolution() {
+  for (const bench::ConvolutionShape& shape : bench::kConvolutions) {
+    for (const bool last : kChannelsLast) {
+      add_convolution_pass(shape, last, "forward", [](const Convolution& c) {
+        return at::conv2d(c.x, c.kernel, {}, 1, c.padding);
+      });
+      add_convolution_pass(shape, last, "weight_gradient",
+                           [](const Convolution& c) { return c.gradient(1); });
+      if (shape.input.channels == 1) continue;
+      add_convolution_pass(shape, last, "input_gradient",
+                           [](const Convolution& c) { return c.gradient(0); });
+    }
+  }
+}
+
+void add_dense() {
+  for (const bench::DenseShape& shape : bench::kDense) {
+    const MakeLayer make = [=] {
+      nn::Linear layer(nn::LinearOptions(shape.features, shape.units).bias(false));
+      return std::make_shared<LayerRun>(nn::AnyModule(layer),
+                                        tensor(bench::kInput, {shape.batch, shape.features}));
+    };
+    const std::string name = "dense/" + shape.name();
+    add_forward(name + "/forward", make);
+    add_backward(name + "/weight_gradient", make, false, true);
+    add_backward(name + "/input_gradient", make, true, false);
+  }
+}
+
+struct Chain {
+  Tensor start = tensor(bench::kInput, {8}), step = tensor(bench::kShift, {8});
+  Tensor end, gradient;
+
+  void add_up(Tensor y) {
+    for (int i = 0; i < bench::kChain; ++i) y = y + step;
+    end = std::move(y);
+  }
+};
+
+void add_chain(const std::string& name, void (*function)(Chain&)) {
+  bench::add("tape/add_8/" + name, [function] {
+    auto chain = std::make_shared<Chain>();
+    return Work{.run = [=] { function(*chain); },
+                .check =
+                    [=] {
+                      std::vector<Check> checks{checksum("y", chain->end)};
+                      if (chain->gradient.defined()) {
+                        checks.push_back(checksum("gradient", chain->gradient));
+                      }
+                      return checks;
+                    },
+                .units = bench::kChain};
+  });
+}
+
+void add_tape() {
+  add_chain("no_gradient", [](Chain& chain) {
+    torch::NoGradGuard off;
+    chain.add_up(chain.start);
+  });
+  add_chain("recorded", [](Chain& chain) { chain.add_up(chain.start.detach().requires_grad_()); });
+  add_chain("forward_and_backward", [](Chain& chain) {
+    const Tensor x = chain.start.detach().requires_grad_();
+    chain.add_up(x);
+    chain.gradient = torch::autograd::grad({chain.end}, {x}, {chain.start})[0];
+  });
+}
+
+nn::Linear dense(std::uint64_t stream, std::int64_t in, std::int64_t out, bool bias,
+                 ImageShape image = {}) {
+  nn::Linear layer(nn::LinearOptions(in, out).bias(bias));
+  torch::NoGradGuard off;
+  layer->weight.copy_(dense_kernel(stream, out, in, image));
+  if (bias) layer->bias.zero_();
+  return layer;
+}
+
+nn::Conv2d convolution(std::uint64_t stream, std::int64_t in, std::int64_t out, bool last) {
+  nn::Conv2d layer(nn::Conv2dOptions(in, out, 5).padding(2).bias(false));
+  torch::NoGradGuard off;
+  layer->weight.set_data(
+      convolution_kernel(stream, layer->weight.sizes()).contiguous(format(last)));
+  return layer;
+}
+
+template <class Norm>
+Norm norm(std::int64_t channels) {
+  return Norm(nn::BatchNormOptions(channels).eps(bench::kEpsilon).momentum(1 - bench::kMomentum));
+}
+
+nn::Sequential make_mlp() {
+  const std::uint64_t k = bench::kKernels;
+  return nn::Sequential(dense(k, 784, 512, false), norm<nn::BatchNorm1d>(512), nn::ReLU(),
+                        dense(k + 1, 512, 512, false), norm<nn::BatchNorm1d>(512), nn::ReLU(),
+                        dense(k + 2, 512, 10, true));
+}
+
+nn::Sequential make_cnn(bool last) {
+  const std::uint64_t k = bench::kKernels;
+  // What lamina flattens has the order of its layout.
+  const ImageShape flattened = last ? ImageShape{1, 64, 7, 7} : ImageShape{};
+  return nn::Sequential(convolution(k, 1, 32, last), norm<nn::BatchNorm2d>(32), nn::ReLU(),
+                        nn::MaxPool2d(nn::MaxPool2dOptions(2)), convolution(k + 1, 32, 64, last),
+                        norm<nn::BatchNorm2d>(64), nn::ReLU(),
+                        nn::MaxPool2d(nn::MaxPool2dOptions(2)), nn::Flatten(),
+                        dense(k + 2, 3136, 1024, false, flattened), norm<nn::BatchNorm1d>(1024),
+                        nn::ReLU(), dense(k + 3, 1024, 10, true));
+}
+
+nn::Sequential make_tiny() {
+  const std::uint64_t k = bench::kKernels;
+  return nn::Sequential(dense(k, 4, 8, true), nn::ReLU(), dense(k + 1, 8, 2, true));
+}
+
+class Training {
+ public:
+  Training(nn::Sequential net, const std::function<Tensor(std::uint64_t)>& input,
+           std::uint64_t classes)
+      : net_(std::move(net)),
+        optimizer_(net_->parameters(),
+                   torch::optim::SGDOptions(bench::kLearningRate).momentum(bench::kSgdMomentum)) {
+    for (std::uint64_t i = 0; i < bench::kBatches; ++i) {
+      inputs_.push_back(input(bench::kBatchInputs + i));
+      const auto labels =
+          bench::class_labels(bench::kBatchLabels + i, inputs_.back().size(0), classes);
+      labels_.push_back(torch::tensor(labels, torch::kInt64));
+    }
+  }
+
+  void step() {
+    const std::size_t batch = steps_++ % bench::kBatches;
+    const Tensor loss = at::cross_entropy_loss(net_->forward(inputs_[batch]), labels_[batch]);
+    loss_ = loss.item<float>();
+    loss.backward();
+    optimizer_.step();
+    optimizer_.zero_grad();
+  }
+
+  std::vector<Check> first_losses() {
+    std::vector<Check> checks;
+    for (int i = 1;; ++i) {
+      checks.push_back({"loss " + std::to_string(i), loss_, loss_});
+      if (i == bench::kCheckedSteps) return checks;
+      step();
+    }
+  }
+
+ private:
+  nn::Sequential net_;
+  torch::optim::SGD optimizer_;
+  std::vector<Tensor> inputs_, labels_;
+  std::size_t steps_ = 0;
+  float loss_ = 0;
+};
+
+void add_training(const std::string& name, std::function<std::shared_ptr<Training>()> make) {
+  bench::add("training_step/" + name, [make] {
+    auto training = make();
+    return Work{.run = [=] { training->step(); },
+                .check = [=] { return training->first_losses(); }};
+  });
+}
+
+void add_training_step() {
+  add_training("mlp", [] {
+    const auto input = [](std::uint64_t stream) { return tensor(stream, {bench::kBatch, 784}); };
+    return std::make_shared<Training>(make_mlp(), input, bench::kClasses);
+  });
+  for (const bool last : kChannelsLast) {
+    add_training(std::string("cnn/") + layout_name(last), [last] {
+      const auto input = [last](std::uint64_t stream) {
+        return image(stream, {bench::kBatch, 1, 28, 28}, last);
+      };
+      return std::make_shared<Training>(make_cnn(last), input, bench::kClasses);
+    });
+  }
+  add_training("4_8_2", [] {
+    const auto input = [](std::uint64_t stream) { return tensor(stream, {16, 4}); };
+    return std::make_shared<Training>(make_tiny(), input, 2);
+  });
+}
+
+void add_cnn_layers() {
+  for (const bool last : kChannelsLast) {
+    std::ptrdiff_t i = 0;
+    for (const char* layer : bench::kCnnLayers) {
+      const std::string name = std::string("cnn_layers/") + layout_name(last) + "/" + layer;
+      const MakeLayer make = [i, last] {
+        nn::Sequential net = make_cnn(last);
+        Tensor x = image(bench::kInput, {bench::kBatch, 1, 28, 28}, last);
+        for (std::ptrdiff_t before = 0; before < i; ++before) {
+          x = (net->begin() + before)->forward(x).detach();
+        }
+        const auto s = x.sizes();
+        x = s.size() == 4 ? image(bench::kInput, {s[0], s[1], s[2], s[3]}, last)
+                          : tensor(bench::kInput, s);
+        return std::make_shared<LayerRun>(*(net->begin() + i), x);
+      };
+      add_forward(name + "/forward", make);
+      add_backward(name + "/backward", make, i > 0, true);
+      ++i;
+    }
+  }
+  bench::add("cnn_layers/nhwc/sgd", [] {
+    nn::Sequential net = make_cnn(true);
+    auto optimizer = std::make_shared<torch::optim::SGD>(
+        net->parameters(),
+        torch::optim::SGDOptions(bench::kLearningRate).momentum(bench::kSgdMomentum));
+    net->forward(image(bench::kInput, {bench::kBatch, 1, 28, 28}, true)).mean().backward();
+    return Work{.run = [net, optimizer] { optimizer->step(); }};
+  });
+}
+
+std::map<std::string, std::string> about() {
+  const char* keep = std::getenv("MALLOC_MMAP_MAX_");
+  return {{"version", "libtorch " TORCH_VERSION},
+          {"threads", std::to_string(at::get_num_threads()) + " (OpenMP)"},
+          {"BLAS", at::get_mkl_version() + "; " + at::get_mkldnn_version()},
+          {"allocator", keep && std::string(keep) == "0"
+                            ? "glibc, memory kept (MALLOC_MMAP_MAX_=0, no trimming)"
+                            : "glibc, as it comes"},
+          {"compiler", "the wheel's own; the program: " LAMINA_BENCH_FLAGS}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  add_batch_normalization();
+  add_convolution();
+  add_dense();
+  add_tape();
+  add_training_step();
+  add_cnn_layers();
+  return bench::run(argc, argv,
+                    {.name = "libtorch",
+                     .set_threads = [](int count) { at::set_num_threads(count); },
+                     .start_threads =
+                         [] {
+                           const Tensor a = at::ones({256, 256});
+                           at::matmul(a, a);
+                           at::parallel_for(0, at::get_num_threads(), 1,
+                                            [](std::int64_t, std::int64_t) {});
+                         },
+                     .about = about});
+}

@@ -1,0 +1,244 @@
+#include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <support/harness.hpp>
+
+namespace bench {
+namespace {
+
+constexpr double kToleratedDelay = 0.02;
+constexpr std::size_t kEnoughSamples = 3;
+constexpr int kWarmUps = 3;
+
+std::string program_name;
+int thread_count = 1;
+bool failed = false;
+// Of the case that was measured last.
+std::vector<Check> checks;
+
+double now(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+std::vector<int> task_numbers() {
+  std::vector<int> tasks;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    tasks.push_back(std::atoi(task.path().filename().c_str()));
+  }
+  std::sort(tasks.begin(), tasks.end());
+  return tasks;
+}
+
+// The k-th thread of the process on the k-th CPU that it may use.
+void bind_threads() {
+  cpu_set_t allowed, one;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  int cpu = -1;
+  for (const int task : task_numbers()) {
+    do {
+      if (++cpu == CPU_SETSIZE) return;
+    } while (!CPU_ISSET(cpu, &allowed));
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(task, sizeof one, &one);
+  }
+}
+
+// How long the threads of this process have waited for a CPU, in seconds.
+class RunQueue {
+ public:
+  RunQueue() {
+    for (const int task : task_numbers()) {
+      const std::string path = "/proc/self/task/" + std::to_string(task) + "/schedstat";
+      const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+      if (file >= 0) files_.push_back(file);
+    }
+  }
+  ~RunQueue() {
+    for (const int file : files_) close(file);
+  }
+  RunQueue(const RunQueue&) = delete;
+  RunQueue& operator=(const RunQueue&) = delete;
+
+  double delay() const {
+    double nanoseconds = 0;
+    for (const int file : files_) {
+      char text[128];
+      const ssize_t length = pread(file, text, sizeof text - 1, 0);
+      if (length <= 0) continue;
+      text[length] = '\0';
+      unsigned long long running = 0, waiting = 0;
+      if (std::sscanf(text, "%llu %llu", &running, &waiting) == 2) {
+        nanoseconds += static_cast<double>(waiting);
+      }
+    }
+    return 1e-9 * nanoseconds;
+  }
+
+ private:
+  std::vector<int> files_;
+};
+
+class Samples {
+ public:
+  void take(const Work& work, const RunQueue& queue, benchmark::State& state) {
+    if (work.prepare) work.prepare();
+    const double delay = queue.delay();
+    const double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+    work.run();
+    const double cpu_seconds = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    const double wall_seconds = now(CLOCK_MONOTONIC) - wall;
+    const bool disturbed = queue.delay() - delay > kToleratedDelay * wall_seconds;
+    const double seconds = thread_count == 1 ? cpu_seconds : wall_seconds;
+    state.SetIterationTime(seconds);
+    (disturbed ? disturbed_ : clean_).push_back(1e3 * seconds / work.units);
+  }
+
+  void report(benchmark::State& state) {
+    std::vector<double> all = clean_;
+    if (clean_.size() < kEnoughSamples) all.insert(all.end(), disturbed_.begin(), disturbed_.end());
+    std::sort(all.begin(), all.end());
+    state.counters["median"] = (all[(all.size() - 1) / 2] + all[all.size() / 2]) / 2;
+    state.counters["minimum"] = all.front();
+    state.counters["samples"] = static_cast<double>(clean_.size() + disturbed_.size());
+    state.counters["disturbed"] = static_cast<double>(disturbed_.size());
+  }
+
+ private:
+  std::vector<double> clean_, disturbed_;
+};
+
+// Google Benchmark calls a case several times to find the number of iterations: the inputs are made
+// once and stay until another case begins.
+const Work& made(const std::string& name, const std::function<Work()>& make) {
+  static std::string current;
+  static std::unique_ptr<Work> work;
+  if (current == name) return *work;
+  current.clear();
+  work.reset();
+  work = std::make_unique<Work>(make());
+  current = name;
+  checks.clear();
+  for (int i = 0; i <= kWarmUps; ++i) {
+    if (work->prepare) work->prepare();
+    work->run();
+    if (i == 0 && work->check) checks = work->check();
+  }
+  return *work;
+}
+
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+// JSON has no NaN: what is not finite is null, which agrees with nothing.
+std::string number(double value) {
+  if (!std::isfinite(value)) return "null";
+  char text[40];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+class JsonLines : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context&) override { return true; }
+
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      if (!run.counters.count("median")) continue;  // failed, and said so
+      std::string line = "{\"program\": " + in_quotes(program_name) +
+                         ", \"case\": " + in_quotes(run.run_name.function_name) +
+                         ", \"threads\": " + std::to_string(thread_count);
+      for (const char* name : {"median", "minimum", "samples", "disturbed"}) {
+        line += ", " + in_quotes(name) + ": " + number(run.counters.at(name).value);
+      }
+      line += ", \"checks\": {";
+      for (const Check& check : checks) {
+        line += (&check == checks.data() ? "" : ", ") + in_quotes(check.name) + ": [" +
+                number(check.value) + ", " + number(check.scale) + "]";
+      }
+      std::printf("%s}}\n", line.c_str());
+      std::fflush(stdout);
+    }
+  }
+};
+
+void print_about(const Program& program) {
+  std::string line = "{\"program\": " + in_quotes(program.name) + ", \"about\": {";
+  const char* separator = "";
+  for (const auto& [name, value] : program.about()) {
+    line += separator + in_quotes(name) + ": " + in_quotes(value);
+    separator = ", ";
+  }
+  std::printf("%s}}\n", line.c_str());
+}
+
+// Takes --threads N out of the arguments.
+bool take_threads(int& argc, char** argv) {
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) != "--threads") {
+      argv[kept++] = argv[i];
+      continue;
+    }
+    if (++i == argc) return false;
+    thread_count = std::atoi(argv[i]);
+  }
+  argc = kept;
+  argv[argc] = nullptr;
+  return thread_count >= 1;
+}
+
+}  // namespace
+
+void add(std::string name, std::function<Work()> make) {
+  const auto measure = [name, make = std::move(make)](benchmark::State& state) {
+    try {
+      const Work& work = made(name, make);
+      const RunQueue queue;
+      Samples samples;
+      for ([[maybe_unused]] auto _ : state) samples.take(work, queue, state);
+      samples.report(state);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+      failed = true;
+      state.SkipWithError(error.what());
+    }
+  };
+  benchmark::RegisterBenchmark(name.c_str(), measure)->UseManualTime();
+}
+
+int run(int argc, char** argv, const Program& program) {
+  if (!take_threads(argc, argv)) {
+    std::fprintf(stderr, "--threads needs a number from 1 on\n");
+    return 2;
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  program_name = program.name;
+  program.set_threads(thread_count);
+  program.start_threads();
+  bind_threads();
+  print_about(program);
+  JsonLines reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  return failed ? 1 : 0;
+}
+
+}  // namespace bench

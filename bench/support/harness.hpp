@@ -1,0 +1,46 @@
+// What the programs of a comparison share: registration with Google Benchmark, clocks, rejection of
+// disturbed samples, and one line of JSON per case on the standard output.
+//
+//   {"program": "lamina", "about": {"threads": "2", ...}}
+//   {"program": "lamina", "case": "dense/128x784x512/forward", "threads": 2, "median": 1.2,
+//    "minimum": 1.1, "samples": 200, "disturbed": 3, "checks": {"y": [value, scale]}}
+//
+// Times are milliseconds per unit of work: with one thread CPU time of the process, with more
+// threads wall time. A sample is disturbed when the process's threads waited for a CPU during more
+// than 2 % of it (/proc/self/task/*/schedstat); medians leave disturbed samples out where three
+// others are left. Every thread is bound to one of the CPUs that the process may use.
+//
+// Arguments: --threads N, and those of Google Benchmark (--benchmark_filter, --benchmark_min_time).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <support/values.hpp>
+#include <vector>
+
+namespace bench {
+
+struct Work {
+  std::function<void()> run;                       // what is timed
+  std::function<void()> prepare = {};              // before every run, not timed
+  std::function<std::vector<Check>()> check = {};  // after the first run
+  double units = 1;                                // of work in one run
+};
+
+// `make` is called when the case is about to be measured; its work is dropped before the next case.
+void add(std::string name, std::function<Work()> make);
+
+struct Program {
+  std::string name;
+  std::function<void(int)> set_threads;
+  // Runs something on all threads, so that they exist and can be bound.
+  std::function<void()> start_threads;
+  // What a reader must know about the library to trust the numbers.
+  std::function<std::map<std::string, std::string>()> about;
+};
+
+// Measures what the arguments select; the exit status.
+int run(int argc, char** argv, const Program& program);
+
+}  // namespace bench

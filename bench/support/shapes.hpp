@@ -1,0 +1,97 @@
+// The shapes that every program of a comparison measures.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace bench {
+
+struct ImageShape {
+  std::int64_t count, channels, height, width;
+
+  std::int64_t size() const { return count * channels * height * width; }
+  std::string name() const {
+    return std::to_string(count) + "x" + std::to_string(channels) + "x" + std::to_string(height) +
+           "x" + std::to_string(width);
+  }
+};
+
+// Batch normalization: 51 MB, 13 MB, 6 MB.
+inline constexpr std::array<ImageShape, 3> kNormalizedImages{
+    {{64, 64, 56, 56}, {128, 32, 28, 28}, {32, 256, 14, 14}}};
+
+struct MatrixShape {
+  std::int64_t rows, columns;
+
+  std::string name() const { return std::to_string(rows) + "x" + std::to_string(columns); }
+};
+inline constexpr std::array<MatrixShape, 1> kNormalizedMatrices{{{4096, 128}}};
+inline constexpr double kEpsilon = 1e-5;
+inline constexpr double kMomentum = 0.9;  // weight of the old moving statistics
+
+// Square kernels, stride 1, padded so that the image keeps its extents.
+struct ConvolutionShape {
+  ImageShape input;
+  std::int64_t kernel, filters;
+
+  ImageShape output() const { return {input.count, filters, input.height, input.width}; }
+  std::int64_t kernel_size() const { return kernel * kernel * input.channels * filters; }
+  std::string name() const {
+    return input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) + "_" +
+           std::to_string(filters);
+  }
+};
+inline constexpr std::array<ConvolutionShape, 4> kConvolutions{{{{128, 32, 14, 14}, 5, 64},
+                                                                {{64, 32, 14, 14}, 3, 64},
+                                                                {{32, 64, 56, 56}, 3, 64},
+                                                                {{128, 1, 28, 28}, 5, 32}}};
+
+struct DenseShape {
+  std::int64_t batch, features, units;
+
+  std::string name() const {
+    return std::to_string(batch) + "x" + std::to_string(features) + "x" + std::to_string(units);
+  }
+};
+inline constexpr std::array<DenseShape, 2> kDense{{{128, 784, 512}, {128, 512, 512}}};
+
+// Additions of 8 elements, one after the other.
+inline constexpr int kChain = 1000;
+
+// Training: SGD with momentum over batches that come round again.
+inline constexpr std::int64_t kBatch = 128;
+inline constexpr std::uint64_t kClasses = 10;
+inline constexpr int kBatches = 8;
+inline constexpr int kCheckedSteps = 4;
+inline constexpr double kLearningRate = 0.01;
+inline constexpr double kSgdMomentum = 0.9;
+
+// The convolutional network's layers, as their cases are called.
+inline constexpr std::array<const char*, 13> kCnnLayers{"01_conv2d",
+                                                        "02_batch_normalization",
+                                                        "03_relu",
+                                                        "04_max_pool2d",
+                                                        "05_conv2d",
+                                                        "06_batch_normalization",
+                                                        "07_relu",
+                                                        "08_max_pool2d",
+                                                        "09_flatten",
+                                                        "10_dense",
+                                                        "11_batch_normalization",
+                                                        "12_relu",
+                                                        "13_dense"};
+
+// Streams of bench::uniform_values.
+enum Stream : std::uint64_t {
+  kSigns = 0,
+  kInput,
+  kOutputGradient,
+  kScale,
+  kShift,
+  kKernels = 100,      // one for every kernel of a network
+  kBatchInputs = 200,  // one for every batch
+  kBatchLabels = 300,
+};
+
+}  // namespace bench
