@@ -42,6 +42,7 @@
 #include <lamina/layers/adjustment.hpp>
 #include <lamina/layers/affine.hpp>
 #include <lamina/layers/batch_normalization.hpp>
+#include <lamina/layers/batch_normalization_function.hpp>
 #include <lamina/layers/batch_renormalization.hpp>
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/cross_entropy.hpp>
@@ -54,6 +55,7 @@
 #include <lamina/layers/registry.hpp>
 #include <lamina/layers/regression_loss.hpp>
 #include <lamina/layers/reshape.hpp>
+#include <lamina/layers/scope.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/constraints.hpp>
 #include <lamina/nn/context.hpp>
