@@ -3,10 +3,9 @@
 //
 //   Scope root;
 //   Scope block = root.scope("block");
-//   auto y = batch_normalization(block, x, ctx);                          //
-//   block/batch_normalization/gamma auto z = batch_normalization(block, y, ctx); //
-//   block/batch_normalization_1/... auto w = batch_normalization(block, z, ctx, {.name = "bn"},
-//   Reuse::automatic);
+//   auto y = batch_normalization(block, x, ctx);   // block/batch_normalization/gamma
+//   auto z = batch_normalization(block, y, ctx);   // block/batch_normalization_1/gamma
+//   auto w = batch_normalization(block, z, ctx, {.name = "bn"}, Reuse::automatic);
 //
 // A scope is a cheap handle: copies mean the same entry of the same scope. Names of inner scopes
 // are joined by slashes. scope("a") enters a: entering it again starts its numbering of unnamed

@@ -6,9 +6,8 @@
 //   normal(mean, deviation)           N(mean, deviation^2)
 //   truncated_normal(mean, deviation) the same, cut at two deviations; what is drawn has 0.8796 of
 //                                     the deviation, which is not corrected here
-//   variance_scaling(...)             mean 0, variance s = scale / max(1, n), n a fan: U[-sqrt(3
-//   s),
-//                                     sqrt(3 s)); N(0, s); or the normal cut at two deviations,
+//   variance_scaling(...)             mean 0, variance s = scale / max(1, n), n a fan:
+//                                     U[-sqrt(3 s), sqrt(3 s)); N(0, s); or the normal cut at two deviations,
 //                                     widened so that s is the variance after the cut
 //   orthogonal(gain)                  the shape flattened to a matrix (all axes but the last, last)
 //                                     whose shorter side holds orthogonal vectors of length gain;
