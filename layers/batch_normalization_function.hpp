@@ -7,7 +7,7 @@
 // "bn/moving_mean", "bn/moving_variance", and with renorm "bn/moving_stddev", "bn/renorm_mean",
 // "bn/renorm_stddev". Without a name: "batch_normalization", "batch_normalization_1", ... Training
 // is the context's flag. The moving statistics are updated by the call; a context that collects
-// (StateUpdates:: collect) gathers the updates instead, as the seed's UPDATE_OPS, to be applied by
+// (StateUpdates::collect) gathers the updates instead, as the seed's UPDATE_OPS, to be applied by
 // the caller.
 //
 // Reuse follows the seed: unset makes new variables, `yes` demands existing ones, `automatic` takes
