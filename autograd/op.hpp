@@ -62,17 +62,20 @@ class Backward {
   // dL/d output: what arrives from above.
   const Variable<T>& gradient() const noexcept { return gradient_; }
 
+  // The same, handed over for its last use: its memory may then serve as the sum of an input's gradient.
+  Variable<T> take_gradient() noexcept { return std::move(gradient_); }
+
   // Whether the gradient of input i is asked for.
   bool wants(int i) const noexcept;
 
   // Adds to the gradient of input i; ignored where it is not wanted. The shape must be the input's.
   void add(int i, Variable<T> gradient);
 
-  const Variable<T>& saved(int i) const noexcept { return node_.saved[i]; }
-  const Variable<T>& output() const noexcept { return node_.saved[node_.saved_count - 1]; }
-  const Shape& output_shape() const noexcept { return node_.shape; }
+  const Variable<T>& saved(int i) const noexcept { return saved_[i]; }
+  const Variable<T>& output() const noexcept { return saved_[saved_count_ - 1]; }
+  const Shape& output_shape() const noexcept { return gradient_.shape(); }
   // Only of an input that is wanted.
-  Shape input_shape(int i) const noexcept { return tape_.nodes_[node_.inputs[i]].shape; }
+  Shape input_shape(int i) const noexcept { return tape_.nodes_[inputs_[i]].shape; }
 
   // Whether this pass is itself recorded (create_graph).
   bool with_graph() const noexcept;
@@ -80,30 +83,41 @@ class Backward {
  private:
   friend class Tape<T>;
   Backward(Tape<T>& tape, const detail::Node<T>& node, Variable<T> gradient)
-      : tape_(tape), node_(node), gradient_(std::move(gradient)) {}
+      : tape_(tape),
+        op_(node.op),
+        inputs_(node.inputs),
+        saved_(node.saved),
+        saved_count_(node.saved_count),
+        gradient_(std::move(gradient)) {}
 
+  // What the node refers to stays in place; the node itself moves when a recorded pass appends.
   Tape<T>& tape_;
-  detail::Node<T> node_;  // a copy: with create_graph the vector of nodes grows meanwhile
+  const char* op_;
+  const std::uint32_t* inputs_;
+  const Variable<T>* saved_;
+  int saved_count_;
   Variable<T> gradient_;
 };
 
 extern template class Backward<float>;
 extern template class Backward<double>;
 
-// Records `output` as computed from `inputs`; a constant when no input is tracked.
+namespace detail {
+
 template <Scalar T, class Function>
-Variable<T> record(const char* op, std::span<const Variable<T>* const> inputs, Tensor<T> output,
+Variable<T> record(const char* op, std::span<const Variable<T>* const> inputs, Tensor<T>&& output,
                    const Saved<T>& saved, Function&& backward) {
   Tape<T>* tape = Tape<T>::of(op, inputs);
   if (!tape) return Variable<T>(std::move(output));
 
   using F = std::decay_t<Function>;
-  detail::Node<T>& node = tape->append(op, output.shape());
+  Node<T>& node = tape->append(op, output.shape());
   const Variable<T> result = tape->place_last(std::move(output));
   tape->keep_inputs(node, inputs);
-  tape->keep_saved(
-      node, {saved.variables.data(), static_cast<std::size_t>(saved.count)},
-      saved.output ? &result : nullptr);
+  if (saved.count > 0 || saved.output) {
+    tape->keep_saved(node, {saved.variables.data(), static_cast<std::size_t>(saved.count)},
+                     saved.output ? &result : nullptr);
+  }
   if constexpr (!std::is_empty_v<F>) {
     static_assert(alignof(F) <= 16);
     node.closure = new (tape->arena().take(sizeof(F))) F(std::forward<Function>(backward));
@@ -117,26 +131,40 @@ Variable<T> record(const char* op, std::span<const Variable<T>* const> inputs, T
   return result;
 }
 
+template <Scalar T>
+std::span<const Variable<T>* const> addresses(std::initializer_list<Input<T>> inputs) {
+  static_assert(sizeof(Input<T>) == sizeof(const Variable<T>*));
+  return {reinterpret_cast<const Variable<T>* const*>(inputs.begin()), inputs.size()};
+}
+
+}  // namespace detail
+
+// Records `output` as computed from `inputs`; a constant when no input is tracked.
+template <Scalar T, class Function>
+Variable<T> record(const char* op, std::span<const Variable<T>* const> inputs, Tensor<T> output,
+                   const Saved<T>& saved, Function&& backward) {
+  return detail::record<T>(op, inputs, std::move(output), saved, std::forward<Function>(backward));
+}
+
 template <Scalar T, class Function>
 Variable<T> record(const char* op, std::initializer_list<Input<T>> inputs, Tensor<T> output,
                    const Saved<T>& saved, Function&& backward) {
-  static_assert(sizeof(Input<T>) == sizeof(const Variable<T>*));
-  const auto* first = reinterpret_cast<const Variable<T>* const*>(inputs.begin());
-  return record<T>(op, std::span<const Variable<T>* const>(first, inputs.size()),
-                   std::move(output), saved, std::forward<Function>(backward));
+  return detail::record<T>(op, detail::addresses<T>(inputs), std::move(output), saved,
+                           std::forward<Function>(backward));
 }
 
 template <Scalar T, class Function>
 Variable<T> record(const char* op, std::initializer_list<Input<T>> inputs, Tensor<T> output,
                    SaveOutput, Function&& backward) {
-  return record<T>(op, inputs, std::move(output), Saved<T>{.output = true},
-                   std::forward<Function>(backward));
+  return detail::record<T>(op, detail::addresses<T>(inputs), std::move(output),
+                           Saved<T>{.output = true}, std::forward<Function>(backward));
 }
 
 template <Scalar T, class Function>
 Variable<T> record(const char* op, std::initializer_list<Input<T>> inputs, Tensor<T> output,
                    SaveNothing, Function&& backward) {
-  return record<T>(op, inputs, std::move(output), Saved<T>{}, std::forward<Function>(backward));
+  return detail::record<T>(op, detail::addresses<T>(inputs), std::move(output), Saved<T>{},
+                           std::forward<Function>(backward));
 }
 
 }  // namespace lamina

@@ -69,6 +69,7 @@ Tape<T>::~Tape() {
 
 template <Scalar T>
 void Tape<T>::clear() {
+  if (walking_) throw StateError("clear", "a backward pass must not clear its own tape");
   slot_->generation.fetch_add(1, std::memory_order_relaxed);
   for (Node& node : nodes_) release(node);
   nodes_.clear();
@@ -79,14 +80,14 @@ void Tape<T>::clear() {
 
 template <Scalar T>
 Variable<T> Tape<T>::watch(Tensor<T> value) {
-  append("leaf", value.shape());
+  append("watch", value.shape());
   return place_last(std::move(value));
 }
 
 template <Scalar T>
 Variable<T> Tape<T>::watch(const std::shared_ptr<Leaf<T>>& leaf) {
   if (leaf->anchor.slot == slot_ && leaf->anchor.current()) {
-    return Variable<T>(leaf->value, leaf->anchor);
+    return Variable<T>(Tensor<T>(leaf->value), leaf->anchor);
   }
   Variable<T> variable = watch(leaf->value);
   leaves_.emplace_back(variable.anchor_.index, leaf);
@@ -100,8 +101,9 @@ Tape<T>* Tape<T>::of(const char* op, std::span<const Variable<T>* const> inputs)
   for (const Variable<T>* input : inputs) {
     if (!input->anchor_.slot) continue;
     if (!input->anchor_.current()) {
-      throw StateError(op, "every input must belong to a living record; got a variable whose tape "
-                           "was cleared or destroyed");
+      throw StateError(op,
+                       "every input must belong to a living record; got a variable whose tape "
+                       "was cleared or destroyed");
     }
     if (slot && slot != input->anchor_.slot) {
       throw StateError(op, "all inputs must belong to one tape; got variables of two");
@@ -115,8 +117,9 @@ Tape<T>* Tape<T>::of(const char* op, std::span<const Variable<T>* const> inputs)
 template <Scalar T>
 detail::Node<T>& Tape<T>::append(const char* op, const Shape& shape) {
   if (consumed_) {
-    throw StateError(op, "the record must not be consumed; backward() already used it up, call "
-                         "clear() first or pass .keep = true");
+    throw StateError(op,
+                     "the record must not be consumed; backward() already used it up, call "
+                     "clear() first or pass .keep = true");
   }
   Node& node = nodes_.emplace_back();
   node.op = op;
@@ -126,8 +129,7 @@ detail::Node<T>& Tape<T>::append(const char* op, const Shape& shape) {
 
 template <Scalar T>
 void Tape<T>::keep_inputs(Node& node, std::span<const Variable<T>* const> inputs) {
-  node.inputs =
-      static_cast<std::uint32_t*>(arena_.take(inputs.size() * sizeof(std::uint32_t)));
+  node.inputs = static_cast<std::uint32_t*>(arena_.take(inputs.size() * sizeof(std::uint32_t)));
   node.input_count = static_cast<std::uint16_t>(inputs.size());
   std::transform(inputs.begin(), inputs.end(), node.inputs, [](const Variable<T>* input) {
     return input->anchor_.slot ? input->anchor_.index : detail::kConstant;
@@ -151,7 +153,7 @@ void Tape<T>::keep_saved(Node& node, std::span<const Variable<T>* const> saved,
 }
 
 template <Scalar T>
-Variable<T> Tape<T>::place_last(Tensor<T> value) const {
+Variable<T> Tape<T>::place_last(Tensor<T>&& value) const {
   return Variable<T>(std::move(value),
                      detail::Anchor{slot_, slot_->generation.load(std::memory_order_relaxed),
                                     static_cast<std::uint32_t>(nodes_.size() - 1)});
@@ -189,9 +191,8 @@ Tensor<T> Tape<T>::checked_seed(const char* who, const Variable<T>& target,
     return Tensor<T>(target.shape(), T{1});
   }
   if (!(seed.shape() == target.shape())) {
-    throw ShapeError(who, "the seed must have the target's shape; got " +
-                              seed.shape().to_string() + ", expected " +
-                              target.shape().to_string());
+    throw ShapeError(who, "the seed must have the target's shape; got " + seed.shape().to_string() +
+                              ", expected " + target.shape().to_string());
   }
   return seed;
 }
@@ -200,12 +201,14 @@ template <Scalar T>
 void Tape<T>::mark_dependents(std::span<const Variable<T>> sources, std::uint32_t last) {
   needed_.assign(last + 1, 0);
   for (const Variable<T>& source : sources) {
-    if (source.anchor_.index <= last) needed_[source.anchor_.index] = 1;
+    if (source.anchor_.index <= last) needed_[source.anchor_.index] = detail::kSource;
   }
   for (std::uint32_t i = 0; i <= last; ++i) {
     const Node& node = nodes_[i];
-    for (int k = 0; k < node.input_count && !needed_[i]; ++k) {
-      if (node.inputs[k] != detail::kConstant) needed_[i] = needed_[node.inputs[k]];
+    for (int k = 0; k < node.input_count; ++k) {
+      if (node.inputs[k] == detail::kConstant || !needed_[node.inputs[k]]) continue;
+      needed_[i] |= detail::kDepends;
+      break;
     }
   }
 }
@@ -245,19 +248,19 @@ void Tape<T>::walk(const Variable<T>& target, Tensor<T> seed, bool pruned, bool 
 template <Scalar T>
 void Tape<T>::run_node(std::uint32_t index, bool create_graph, bool keep) {
   if (!nodes_[index].run || !gradients_[index].defined()) return;
-  if (pruned_ && !needed_[index]) return;
+  if (pruned_ && !(needed_[index] & detail::kDepends)) return;
   {
-    // An inner node's gradient is not asked for unless it is a source, and those are needed_ == 1
-    // without inputs that are; copying the handle is cheap and keeps sources readable.
+    // Moved where nobody asks for it afterwards, so that the ops below may be its only owners.
+    const bool asked = pruned_ && (needed_[index] & detail::kSource);
     Backward<T> backward(*this, nodes_[index],
-                         pruned_ ? gradients_[index] : std::move(gradients_[index]));
+                         asked ? Variable<T>(gradients_[index]) : std::move(gradients_[index]));
     nodes_[index].run(nodes_[index].closure, backward);
   }
   if (!keep && !create_graph) release(nodes_[index]);
 }
 
 template <Scalar T>
-void Tape<T>::accumulate(std::uint32_t index, Variable<T> gradient) {
+void Tape<T>::accumulate(std::uint32_t index, Variable<T>&& gradient) {
   Variable<T>& sum = gradients_[index];
   if (!sum.defined()) {
     sum = std::move(gradient);
@@ -276,8 +279,9 @@ std::vector<Variable<T>> Tape<T>::gradients(const Variable<T>& target,
   require_current("gradients", target, "target");
   for (const Variable<T>& source : sources) require_current("gradients", source, "source");
   if (consumed_) {
-    throw StateError("gradients", "the record must not be consumed; pass .keep = true to the pass "
-                                  "before this one");
+    throw StateError("gradients",
+                     "the record must not be consumed; pass .keep = true to the pass "
+                     "before this one");
   }
   Tensor<T> seed = checked_seed("gradients", target, options.seed);
   mark_dependents(sources, target.anchor_.index);
@@ -299,8 +303,9 @@ void Tape<T>::backward(const Variable<T>& loss, const GradientOptions<T>& option
   if (walking_) throw StateError("backward", "a backward pass must not start another on its tape");
   require_current("backward", loss, "loss");
   if (consumed_) {
-    throw StateError("backward", "the record must not be consumed; call backward once per forward "
-                                 "pass, or pass .keep = true to the first");
+    throw StateError("backward",
+                     "the record must not be consumed; call backward once per forward "
+                     "pass, or pass .keep = true to the first");
   }
   Tensor<T> seed = checked_seed("backward", loss, options.seed);
   walk(loss, std::move(seed), false, options.create_graph, options.keep || options.create_graph);
@@ -323,21 +328,20 @@ void Tape<T>::add_to_leaves() {
 
 template <Scalar T>
 bool Backward<T>::wants(int i) const noexcept {
-  const std::uint32_t input = node_.inputs[i];
+  const std::uint32_t input = inputs_[i];
   return input != detail::kConstant && (!tape_.pruned_ || tape_.needed_[input]);
 }
 
 template <Scalar T>
 void Backward<T>::add(int i, Variable<T> gradient) {
   if (!wants(i)) return;
-  const Shape& expected = tape_.nodes_[node_.inputs[i]].shape;
+  const Shape& expected = tape_.nodes_[inputs_[i]].shape;
   if (!(gradient.shape() == expected)) {
-    throw ShapeError(node_.op, "the gradient of input " + std::to_string(i) +
-                                   " must have the input's shape; got " +
-                                   gradient.shape().to_string() + ", expected " +
-                                   expected.to_string());
+    throw ShapeError(op_, "the gradient of input " + std::to_string(i) +
+                              " must have the input's shape; got " + gradient.shape().to_string() +
+                              ", expected " + expected.to_string());
   }
-  tape_.accumulate(node_.inputs[i], std::move(gradient));
+  tape_.accumulate(inputs_[i], std::move(gradient));
 }
 
 template <Scalar T>

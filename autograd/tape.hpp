@@ -88,6 +88,9 @@ struct Node {
 
 inline constexpr std::uint32_t kConstant = 0xffffffffu;
 
+// Marks of the nodes in a pass for some sources: the node is one, or depends on one.
+inline constexpr std::uint8_t kSource = 1, kDepends = 2;
+
 }  // namespace detail
 
 template <Scalar T>
@@ -116,7 +119,8 @@ class Tape {
   // Adds d loss / d leaf to the gradient of every Leaf that was watched.
   void backward(const Variable<T>& loss, const GradientOptions<T>& options = {});
 
-  // Forgets the record; memory is kept. Variables of this tape become stale.
+  // Forgets the record; memory is kept. Variables of this tape become stale. StateError from inside a
+  // backward pass.
   void clear();
 
   std::int64_t nodes() const noexcept { return static_cast<std::int64_t>(nodes_.size()); }
@@ -131,7 +135,7 @@ class Tape {
   void keep_inputs(detail::Node<T>& node, std::span<const Variable<T>* const> inputs);
   void keep_saved(detail::Node<T>& node, std::span<const Variable<T>* const> saved,
                   const Variable<T>* output);
-  Variable<T> place_last(Tensor<T> value) const;
+  Variable<T> place_last(Tensor<T>&& value) const;
 
  private:
   friend class Backward<T>;
@@ -143,13 +147,13 @@ class Tape {
   void walk(const Variable<T>& target, Tensor<T> seed, bool pruned, bool create_graph, bool keep);
   void run_node(std::uint32_t index, bool create_graph, bool keep);
   void release(Node& node) noexcept;
-  void accumulate(std::uint32_t index, Variable<T> gradient);
+  void accumulate(std::uint32_t index, Variable<T>&& gradient);
   void add_to_leaves();
 
   detail::TapeSlot* slot_;
   std::vector<Node> nodes_;
   std::vector<Variable<T>> gradients_;  // of the pass that runs, by node
-  std::vector<std::uint8_t> needed_;    // by node: depends on a source
+  std::vector<std::uint8_t> needed_;    // by node: kSource, kDepends
   std::vector<std::pair<std::uint32_t, std::shared_ptr<Leaf<T>>>> leaves_;
   detail::Arena arena_;
   std::int64_t saved_bytes_ = 0;

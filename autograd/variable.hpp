@@ -42,8 +42,9 @@ struct Anchor {
 template <Scalar T>
 class Variable {
  public:
-  Variable() = default;                                            // undefined constant
-  Variable(Tensor<T> value) noexcept : value_(std::move(value)) {}  // NOLINT: a tensor is a constant
+  Variable() = default;  // undefined constant
+  Variable(Tensor<T> value) noexcept
+      : value_(std::move(value)) {}  // NOLINT: a tensor is a constant
 
   const Tensor<T>& value() const noexcept { return value_; }
   const Shape& shape() const noexcept { return value_.shape(); }
@@ -62,7 +63,7 @@ class Variable {
 
  private:
   friend class Tape<T>;
-  Variable(Tensor<T> value, detail::Anchor anchor) noexcept
+  Variable(Tensor<T>&& value, detail::Anchor anchor) noexcept
       : value_(std::move(value)), anchor_(anchor) {}
 
   Tensor<T> value_;

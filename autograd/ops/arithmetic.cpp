@@ -36,8 +36,9 @@ template <Scalar T>
 Variable<T> add(const Variable<T>& a, const Variable<T>& b) {
   return record<T>("add", {a, b}, kernels::add(a.value(), b.value()), save_nothing,
                    [](Backward<T>& b) {
-                     if (b.wants(0)) add_summed(b, 0, b.gradient());
-                     if (b.wants(1)) add_summed(b, 1, b.gradient());
+                     if (b.wants(0))
+                       add_summed(b, 0, b.wants(1) ? b.gradient() : b.take_gradient());
+                     if (b.wants(1)) add_summed(b, 1, b.take_gradient());
                    });
 }
 
@@ -72,7 +73,7 @@ Variable<T> divide(const Variable<T>& a, const Variable<T>& b) {
 template <Scalar T>
 Variable<T> add(const Variable<T>& x, std::type_identity_t<T> addend) {
   return record<T>("add", {x}, kernels::add(x.value(), addend), save_nothing,
-                   [](Backward<T>& b) { b.add(0, b.gradient()); });
+                   [](Backward<T>& b) { b.add(0, b.take_gradient()); });
 }
 
 template <Scalar T>

@@ -59,10 +59,6 @@ std::int64_t Shape::size_of_axes(int first, int last) const noexcept {
   return size;
 }
 
-bool Shape::operator==(const Shape& other) const noexcept {
-  return rank_ == other.rank_ && std::equal(begin(), end(), other.begin());
-}
-
 std::string Shape::to_string() const {
   std::string text = "(";
   for (int axis = 0; axis < rank_; ++axis) {

@@ -40,7 +40,25 @@ class Shape {
   // Product of the extents in [first, last).
   std::int64_t size_of_axes(int first, int last) const noexcept;
 
-  bool operator==(const Shape& other) const noexcept;
+  bool operator==(const Shape& other) const noexcept {
+    if (rank_ != other.rank_ || size_ != other.size_) return false;
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(rank_); ++axis) {
+      if (extents_[axis] != other.extents_[axis]) return false;
+    }
+    return true;
+  }
+
+  // The shape (0), that of an undefined tensor.
+  static Shape nothing() noexcept {
+    Shape shape;
+    shape.become_nothing();
+    return shape;
+  }
+  void become_nothing() noexcept {
+    extents_[0] = 0;
+    rank_ = 1;
+    size_ = 0;
+  }
 
   // "(32, 28, 28, 1)", "(7)", "()".
   std::string to_string() const;

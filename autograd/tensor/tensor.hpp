@@ -45,7 +45,7 @@ class Tensor {
  public:
   using value_type = T;
 
-  Tensor() noexcept : shape_{0} {}
+  Tensor() noexcept { shape_.become_nothing(); }
   Tensor(const Shape& shape, T fill);
   Tensor(const Shape& shape, std::initializer_list<T> values);  // row-major
   Tensor(const Shape& shape, std::span<const T> values);
@@ -60,11 +60,16 @@ class Tensor {
     if (storage_) storage_->handles.fetch_add(1, std::memory_order_relaxed);
   }
   Tensor(Tensor&& other) noexcept
-      : storage_(std::exchange(other.storage_, nullptr)),
-        shape_(std::exchange(other.shape_, Shape{0})) {}
-  Tensor& operator=(Tensor other) noexcept {
-    std::swap(storage_, other.storage_);
-    std::swap(shape_, other.shape_);
+      : storage_(std::exchange(other.storage_, nullptr)), shape_(other.shape_) {
+    other.shape_.become_nothing();
+  }
+  Tensor& operator=(const Tensor& other) noexcept { return *this = Tensor(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    if (this == &other) return *this;
+    if (storage_) drop();
+    storage_ = std::exchange(other.storage_, nullptr);
+    shape_ = other.shape_;
+    other.shape_.become_nothing();
     return *this;
   }
   ~Tensor() {
@@ -81,9 +86,7 @@ class Tensor {
   const T* data() const noexcept {
     return storage_ ? static_cast<const T*>(storage_->data()) : nullptr;
   }
-  std::span<const T> values() const noexcept {
-    return {data(), static_cast<std::size_t>(size())};
-  }
+  std::span<const T> values() const noexcept { return {data(), static_cast<std::size_t>(size())}; }
 
   // Writable elements. Where the storage is shared, this handle first gets a copy of its own.
   T* mutable_data();
