@@ -98,7 +98,7 @@ struct LayerRun {
   }
   void begin() {
     gradients.clear();
-    y = {};
+    y = Tensor();
     x = input.detach().requires_grad_();
   }
   void forward() { y = layer.forward(x); }
