@@ -1,6 +1,5 @@
 #include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -46,12 +45,6 @@ class Pool {
     bind_workers();
   }
   ~Pool() {
-    // The child of a fork has these objects but not the threads: they can be neither joined nor
-    // detached, only left alone.
-    if (getpid() != owner_) {
-      new std::vector<std::thread>(std::move(workers_));
-      return;
-    }
     stop_.store(true);
     gate_.fetch_add(kEpoch);
     gate_.notify_all();
@@ -184,7 +177,6 @@ class Pool {
   std::mutex error_mutex_;
   std::exception_ptr error_;
   std::int64_t error_tile_ = 0;
-  const pid_t owner_ = getpid();
   std::vector<std::thread> workers_;
 };
 
