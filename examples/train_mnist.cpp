@@ -159,10 +159,10 @@ bool reloads(const Settings& s, Module<float>& net, const TrainerOptions<float>&
 
 int train(const Settings& s) {
   if (s.threads) set_threads(*s.threads);
-  // The mean and the deviation of MNIST's pixels.
-  const PixelScaling scaling{.mean = 0.1307, .deviation = 0.3081};
+  // Pixels become 0 to 1, as everywhere by default, so that the model file needs no word about it: batch
+  // normalization takes out mean and deviation after the first layer.
   const Data data = loaded(s);
-  const Dataset train_set = data.train.scaled(scaling), test_set = data.test.scaled(scaling);
+  const Dataset &train_set = data.train, &test_set = data.test;
   Sequential<float> net = network(s.model);
   say(s, "{}: {} training and {} test images; {} threads, seed {}\n\n{}\n", data.source,
       train_set.size(), test_set.size(), threads(), s.seed,
