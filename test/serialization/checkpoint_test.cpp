@@ -7,6 +7,7 @@
 #include <limits>
 #include <serialization/fake_file_system.hpp>
 #include <serialization/small_network.hpp>
+#include <support/allocation_counter.hpp>
 #include <support/files.hpp>
 #include <support/refusal.hpp>
 
@@ -299,6 +300,57 @@ BOOST_AUTO_TEST_CASE(files_that_are_none) {
   refuses<CheckpointError>(
       "[load_checkpoint] '/dev/zero' must be a readable file; got 'Invalid argument' from open",
       [&] { load("/dev/zero"); });
+}
+
+// operator new fails at every call in turn: the load is done, or nothing changed.
+BOOST_AUTO_TEST_CASE(no_memory_while_loading) {
+  if (!counts_allocations()) return;
+  Run<float> run;
+  run.train(2);
+  auto files = holding(saved(run));
+  Run<float> target;
+  target.train(1);
+  const std::string before = saved(target);
+  int failures = 0;
+  for (bool done = false; !done; ++failures) {
+    BOOST_REQUIRE(failures < 10000);
+    files.operations.clear();
+    files.operations.reserve(100);
+    fail_allocation(failures);
+    try {
+      load_checkpoint("file", parts_of(target), files);
+      done = true;
+    } catch (const std::bad_alloc&) {
+    }
+    fail_allocation(-1);
+    BOOST_REQUIRE((saved(target) == (done ? saved(run) : before)));
+  }
+  BOOST_TEST(failures > 50);
+}
+
+BOOST_AUTO_TEST_CASE(no_memory_while_saving) {
+  if (!counts_allocations()) return;
+  const TemporaryFolder folder;
+  const std::string path = (folder / "file").string();
+  Run<float> run;
+  run.train(1);
+  save_checkpoint(path, parts_of(run));
+  const std::string before = read_bytes(path);
+  run.train(1);
+  int failures = 0;
+  for (bool done = false; !done; ++failures) {
+    BOOST_REQUIRE(failures < 10000);
+    fail_allocation(failures);
+    try {
+      save_checkpoint(path, parts_of(run));
+      done = true;
+    } catch (const std::bad_alloc&) {
+    }
+    fail_allocation(-1);
+    BOOST_REQUIRE((read_bytes(path) == (done ? saved(run) : before)));
+    BOOST_REQUIRE(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+  }
+  BOOST_TEST(failures > 50);
 }
 
 BOOST_AUTO_TEST_CASE(failures_of_reading_are_typed) {
