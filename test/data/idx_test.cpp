@@ -35,7 +35,7 @@ std::string header(unsigned char type, const std::vector<std::uint32_t>& extents
 
 // Writes the bytes, reads them and expects the refusal; FILE in the text stands for the path.
 void refuses_bytes(const std::string& bytes, const std::string& text) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   const auto path = folder / "bad.idx";
   write_bytes(path, bytes);
   refuses<DataError>("[read_idx] " + path.string() + " " + text, [&] { data::read_idx(path); });
@@ -46,7 +46,7 @@ void refuses_bytes(const std::string& bytes, const std::string& text) {
 BOOST_AUTO_TEST_SUITE(idx_files)
 
 BOOST_AUTO_TEST_CASE(plain_and_packed_files_are_read) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_bytes(folder / "plain", kSmall);
   write_bytes(folder / "packed", gzip(kSmall));
   write_bytes(folder / "members", gzip(kSmall.substr(0, 7)) + gzip("") + gzip(kSmall.substr(7)));
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(plain_and_packed_files_are_read) {
 }
 
 BOOST_AUTO_TEST_CASE(every_rank_is_read_and_written) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   std::vector<std::int64_t> extents;
   for (const std::int64_t extent : {2, 3, 1, 2, 1, 5, 1, 2}) {
     extents.push_back(extent);
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(every_rank_is_read_and_written) {
 }
 
 BOOST_AUTO_TEST_CASE(written_bytes_are_those_of_the_format) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   data::write_idx(folder / "a", small_tensor());
   BOOST_TEST(read_bytes(folder / "a") == kSmall);
   const Tensor<std::uint8_t> large(Shape{66051}, 9);  // 0x00010203
@@ -84,13 +84,13 @@ BOOST_AUTO_TEST_CASE(written_bytes_are_those_of_the_format) {
 }
 
 BOOST_AUTO_TEST_CASE(extents_of_zero_are_read) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_bytes(folder / "empty", header(8, {0, 28, 28}));
   BOOST_TEST(data::read_idx(folder / "empty").shape().to_string() == "(0, 28, 28)");
 }
 
 BOOST_AUTO_TEST_CASE(files_that_are_none_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   const std::string name = (folder / "missing").string();
   refuses<DataError>("[read_idx] " + name + " must be a readable file; got no such file",
                      [&] { data::read_idx(folder / "missing"); });
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(damaged_gzip_is_refused) {
 
 // A header may promise terabytes: nothing is allocated that the file cannot hold.
 BOOST_AUTO_TEST_CASE(promises_that_the_file_cannot_keep_take_no_memory) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   const auto before = memory_counters().peak_bytes;
   for (const auto& extents : std::vector<std::vector<std::uint32_t>>{
            {0xffffffff}, {0x7fffffff, 0x7fffffff}, {60000, 2800, 28}}) {
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(promises_that_the_file_cannot_keep_take_no_memory) {
 
 // 64 MiB of zeros behind a small array: reading stops behind the array.
 BOOST_AUTO_TEST_CASE(decompression_stops_behind_what_the_header_promises) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_bytes(folder / "bomb", gzip(kSmall + std::string(std::size_t{64} << 20, '\0')));
   const auto before = memory_counters().peak_bytes;
   BOOST_CHECK_THROW(data::read_idx(folder / "bomb"), DataError);
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(random_bytes_behind_a_good_beginning_are_answered) {
 }
 
 BOOST_AUTO_TEST_CASE(tensors_that_do_not_fit_the_format_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   refuses<ArgumentError>("[write_idx] the tensor must have 1 to 8 axes; got shape ()",
                          [&] { data::write_idx(folder / "a", Tensor<std::uint8_t>::scalar(1)); });
   const Tensor<std::uint8_t> wide(Shape{0, std::int64_t{1} << 32}, 0);
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(tensors_that_do_not_fit_the_format_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(two_files_make_a_data_set) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   Tensor<std::uint8_t> images(Shape{3, 2, 5}, 0);
   images.set({2, 1, 4}, 51);
   data::write_idx(folder / "images", images);
@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(two_files_make_a_data_set) {
 }
 
 BOOST_AUTO_TEST_CASE(files_that_do_not_belong_together_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   const auto images = folder / "images", labels = folder / "labels";
   const auto load = [&] { data::idx_dataset(images, labels); };
   data::write_idx(images, Tensor<std::uint8_t>(Shape{3, 10}, 0));

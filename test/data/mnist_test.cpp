@@ -59,7 +59,7 @@ class Environment {
 BOOST_AUTO_TEST_SUITE(mnist_files)
 
 BOOST_AUTO_TEST_CASE(four_files_make_two_data_sets) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_set(folder);
   const auto packed = folder / "t10k-images-idx3-ubyte";
   write_bytes(packed.string() + ".gz", gzip(read_bytes(packed)));
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(checksums_are_those_of_the_unpacked_files) {
 }
 
 BOOST_AUTO_TEST_CASE(other_bytes_than_the_original_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_set(folder);
   auto files = kFiles;
   const auto path = folder / "t10k-labels-idx1-ubyte";
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(other_bytes_than_the_original_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(missing_files_are_listed) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_half(folder, "train", 7);
   const std::string text = folder.path().string() +
                            " must hold four IDX files, plain or .gz; got none of: "
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(missing_files_are_listed) {
 }
 
 BOOST_AUTO_TEST_CASE(other_numbers_of_images_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_set(folder);
   refuses<DataError>("[mnist] " + (folder / "train-images-idx3-ubyte").string() +
                          " must hold (60000, 28, 28); got (7, 3, 2)",
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(other_numbers_of_images_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(labels_above_the_classes_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_set(folder);
   data::write_idx(folder / "t10k-labels-idx1-ubyte", Tensor<std::uint8_t>({4}, {0, 5, 2, 4}));
   refuses<DataError>(
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(labels_above_the_classes_are_refused) {
 
 // Files of the right shapes, but black: a packed one is a few kilobytes.
 BOOST_AUTO_TEST_CASE(a_set_of_the_right_size_is_not_yet_mnist) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   for (const auto& [name, shape] : {std::pair{"train-images-idx3-ubyte", Shape{60000, 28, 28}},
                                     std::pair{"train-labels-idx1-ubyte", Shape{60000}},
                                     std::pair{"t10k-images-idx3-ubyte", Shape{10000, 28, 28}},

@@ -13,13 +13,13 @@ using namespace std::string_literals;
 namespace {
 
 Tensor<std::uint8_t> read_text(const std::string& bytes) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_bytes(folder / "image.pgm", bytes);
   return data::read_pgm(folder / "image.pgm");
 }
 
 void refuses_bytes(const std::string& bytes, const std::string& text) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   const auto path = folder / "image.pgm";
   write_bytes(path, bytes);
   refuses<DataError>("[read_pgm] " + path.string() + " " + text, [&] { data::read_pgm(path); });
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(smaller_ranges_are_spread) {
 }
 
 BOOST_AUTO_TEST_CASE(written_images_are_read_again) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   data::write_pgm(folder / "a.pgm", small_image());
   BOOST_TEST(read_bytes(folder / "a.pgm") == kBinary);
   BOOST_TEST(identical(data::read_pgm(folder / "a.pgm"), small_image()));
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(malformed_images_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(missing_files_and_bad_images_are_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   refuses<DataError>(
       "[read_pgm] " + (folder / "none").string() + " must be a readable file; got no such file",
       [&] { data::read_pgm(folder / "none"); });

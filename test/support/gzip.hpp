@@ -12,7 +12,7 @@ namespace lamina::test {
 inline std::string gzip(const std::string& bytes) {
   z_stream stream{};
   constexpr int kGzipOnly = 16 + MAX_WBITS, kMemory = 8;
-  if (deflateInit2(&stream, 9, Z_DEFLATED, kGzipOnly, kMemory, Z_DEFAULT_STRATEGY) != Z_OK) {
+  if (deflateInit2(&stream, 1, Z_DEFLATED, kGzipOnly, kMemory, Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::runtime_error("deflateInit2 failed");
   }
   std::string packed(deflateBound(&stream, bytes.size()) + 64, '\0');

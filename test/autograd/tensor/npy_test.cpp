@@ -36,13 +36,13 @@ std::string elements_of(const Tensor<float>& tensor) {
 const std::string kHeader = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
 
 Tensor<float> read_text(const std::string& bytes) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_bytes(folder / "a.npy", bytes);
   return read_npy<float>(folder / "a.npy");
 }
 
 void refuses_bytes(const std::string& bytes, const std::string& text) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   const auto path = folder / "a.npy";
   write_bytes(path, bytes);
   refuses<DataError>("[read_npy] " + path.string() + " " + text, [&] { read_npy<float>(path); });
@@ -55,7 +55,7 @@ void refuses_header(const std::string& header, const std::string& found) {
 
 template <Element T>
 void round_trip(const Tensor<T>& tensor) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_npy(folder / "a.npy", tensor);
   const Tensor<T> again = read_npy<T>(folder / "a.npy");
   BOOST_TEST(identical(again, tensor));
@@ -67,14 +67,14 @@ BOOST_AUTO_TEST_SUITE(npy_files)
 
 // The first 128 bytes are those that numpy.save writes for the same array.
 BOOST_AUTO_TEST_CASE(written_bytes_are_those_of_numpy) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_npy(folder / "a.npy", small_tensor());
   const std::string header = kHeader + std::string(117 - kHeader.size(), ' ') + '\n';
   BOOST_TEST(read_bytes(folder / "a.npy") == version_1(header) + elements_of(small_tensor()));
 }
 
 BOOST_AUTO_TEST_CASE(elements_begin_at_a_multiple_of_64_bytes) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   for (int rank = 0; rank <= kMaxRank; ++rank) {
     for (const std::int64_t extent : {1, 10, 100}) {
       std::vector<std::int64_t> extents(static_cast<std::size_t>(rank), 1);
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(files_of_another_kind_are_refused) {
   refuses_bytes("\x93NUMPY\x01\x01\0\0"s, "must have version 1.0, 2.0 or 3.0; got 1.1");
   refuses_bytes("\x93NUMPY\x02\0\0\0\1\1"s,
                 "must have a header of at most 65536 bytes; got 16842752");
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   refuses<DataError>(
       "[read_npy] " + (folder / "none").string() + " must be a readable file; got no such file",
       [&] { read_npy<float>(folder / "none"); });
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(other_elements_and_orders_are_refused) {
   refuses_bytes(with(">f4", "False"),
                 "must hold float32; got elements of type '>f4', expected '<f4'");
   refuses_bytes(with("<f4", "True"), "must be in C order; got Fortran order");
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   write_npy(folder / "a", small_tensor());
   const std::string name = (folder / "a").string();
   refuses<DataError>(
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(impossible_shapes_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_written_is_refused) {
-  const TemporaryFolder folder;
+  const TemporaryFolder folder(Medium::memory);
   refuses<StateError>("[write_npy] the tensor must be defined; got a default-constructed one",
                       [&] { write_npy(folder / "a", Tensor<float>()); });
   BOOST_TEST(!std::filesystem::exists(folder / "a"));
