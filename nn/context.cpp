@@ -4,6 +4,16 @@
 
 namespace lamina {
 
+Rate Rate::average_over(const Counter& updates) {
+  Rate rate(1);
+  rate.updates_ = updates.data();
+  return rate;
+}
+
+double Rate::value() const noexcept {
+  return updates_ ? 1.0 / (static_cast<double>(updates_->value) + 1.0) : fraction_;
+}
+
 template <Scalar T>
 Context<T> Context<T>::for_training(Tape<T>& tape, Rng& rng) {
   return {.tape = &tape, .training = true, .rng = &rng, .step = rng.next_step()};
@@ -24,12 +34,17 @@ void Context<T>::require_place_for_updates() const {
 }
 
 template <Scalar T>
-void Context<T>::update(const Buffer<T>& buffer, Tensor<T> value, double rate) const {
+void Context<T>::update(const Buffer<T>& buffer, Tensor<T> value, Rate rate) const {
   require_place_for_updates();
+  if (updates != StateUpdates::discard && !(value.shape() == buffer.shape())) {
+    throw ShapeError("update", "a new value of '" + buffer.path() + "' must keep its shape; got " +
+                                   value.shape().to_string() + ", expected " +
+                                   buffer.shape().to_string());
+  }
   if (updates == StateUpdates::apply) {
-    buffer.data()->assign(moved_toward(buffer.value(), value, rate));
+    buffer.data()->assign(moved_toward(buffer.value(), value, rate.value()));
   } else if (updates == StateUpdates::collect) {
-    collected->add(buffer.data(), std::move(value), rate);
+    collected->add(buffer.data(), std::move(value), std::move(rate));
   }
 }
 
@@ -45,21 +60,63 @@ void Context<T>::update(const Buffer<T>& buffer,
 }
 
 template <Scalar T>
-void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Change change) {
-  updates_.push_back({std::move(buffer), std::move(change), {}, 0});
+void Context<T>::count(const Counter& counter) const {
+  require_place_for_updates();
+  if (updates == StateUpdates::apply) {
+    ++counter.data()->value;
+  } else if (updates == StateUpdates::collect) {
+    collected->add(counter.data());
+  }
 }
 
 template <Scalar T>
-void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, double rate) {
-  updates_.push_back({std::move(buffer), nullptr, std::move(value), rate});
+void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Change change) {
+  updates_.push_back({.buffer = std::move(buffer), .change = std::move(change), .value = {}});
+}
+
+template <Scalar T>
+void CollectedUpdates<T>::add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, Rate rate) {
+  updates_.push_back({.buffer = std::move(buffer),
+                      .change = nullptr,
+                      .value = std::move(value),
+                      .rate = std::move(rate)});
+}
+
+template <Scalar T>
+void CollectedUpdates<T>::add(std::shared_ptr<CounterData> counter) {
+  updates_.push_back(
+      {.buffer = nullptr, .change = nullptr, .value = {}, .counter = std::move(counter)});
+}
+
+template <Scalar T>
+void CollectedUpdates<T>::Update::apply() {
+  if (counter) {
+    ++counter->value;
+    return;
+  }
+  const Tensor<T> current = buffer->value;
+  buffer->assign(change ? change(current) : moved_toward(current, value, rate.value()));
+  value = current;
+}
+
+template <Scalar T>
+void CollectedUpdates<T>::Update::undo() {
+  if (counter) {
+    --counter->value;
+  } else {
+    buffer->value = std::move(value);
+  }
 }
 
 template <Scalar T>
 void CollectedUpdates<T>::apply() {
-  for (Update& update : updates_) {
-    const Tensor<T>& current = update.buffer->value;
-    update.buffer->assign(update.change ? update.change(current)
-                                        : moved_toward(current, update.value, update.rate));
+  std::size_t done = 0;
+  try {
+    for (; done < updates_.size(); ++done) updates_[done].apply();
+  } catch (...) {
+    while (done-- > 0) updates_[done].undo();
+    updates_.clear();
+    throw;
   }
   updates_.clear();
 }
@@ -67,7 +124,9 @@ void CollectedUpdates<T>::apply() {
 template <Scalar T>
 std::vector<std::string> CollectedUpdates<T>::paths() const {
   std::vector<std::string> result;
-  for (const Update& update : updates_) result.push_back(update.buffer->path);
+  for (const Update& update : updates_) {
+    if (update.buffer) result.push_back(update.buffer->path);
+  }
   return result;
 }
 

@@ -27,10 +27,16 @@ template <Scalar T>
 class Buffer;
 template <Scalar T>
 struct BufferData;
+class Counter;
+struct CounterData;
+namespace detail {
+template <Scalar T>
+class TreeCall;
+}
 
 // What becomes of the state changes (moving statistics) that a forward pass emits.
 enum class StateUpdates {
-  apply,    // written at once
+  apply,    // written when the outermost module call has succeeded
   discard,  // forgotten: recomputation, probing
   collect   // gathered in Context::collected, for the caller to apply
 };
@@ -52,6 +58,20 @@ class CallObserver {
                       const Variable<T>& output) = 0;
 };
 
+// How far a moving average goes toward a new value.
+class Rate {
+ public:
+  Rate(double fraction) : fraction_(fraction) {}  // NOLINT: implicit by intent
+  // 1 / (n + 1), n what the counter shows when the change is applied: the exact average.
+  static Rate average_over(const Counter& updates);
+
+  double value() const noexcept;
+
+ private:
+  double fraction_;
+  std::shared_ptr<const CounterData> updates_ = {};
+};
+
 // State changes under StateUpdates::collect, in the order in which they were emitted.
 template <Scalar T>
 class CollectedUpdates {
@@ -60,18 +80,25 @@ class CollectedUpdates {
 
   void add(std::shared_ptr<BufferData<T>> buffer, Change change);
   // buffer += rate * (value - buffer); allocates nothing once the list has its size.
-  void add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, double rate);
+  void add(std::shared_ptr<BufferData<T>> buffer, Tensor<T> value, Rate rate);
+  void add(std::shared_ptr<CounterData> counter);  // one more
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(updates_.size()); }
-  void apply();  // writes all, then forgets them
+  void apply();  // writes all or, when one fails, none; then forgets them
   void clear() noexcept { updates_.clear(); }
-  std::vector<std::string> paths() const;  // of the buffers, in order
+  // Keeps the first `size` changes.
+  void shrink(std::int64_t size) noexcept { updates_.erase(updates_.begin() + size, updates_.end()); }
+  std::vector<std::string> paths() const;  // of the buffers, in order; counters have none
 
  private:
   struct Update {
     std::shared_ptr<BufferData<T>> buffer;
     Change change;  // none: toward `value` by `rate`
     Tensor<T> value;
-    double rate;
+    Rate rate = 1;
+    std::shared_ptr<CounterData> counter = {};  // not null: this goes up by one, and nothing else
+
+    void apply();  // keeps in `value` what was there
+    void undo();
   };
   std::vector<Update> updates_;
 };
@@ -94,16 +121,20 @@ struct Context {
   // Emits the state change buffer += rate * (value - buffer); the policy decides what becomes of
   // it. With `collect` the buffer is read when the change is applied, so that several changes of
   // one buffer add up. StateError under `apply` in a call on a const module.
-  void update(const Buffer<T>& buffer, Tensor<T> value, double rate = 1) const;
+  void update(const Buffer<T>& buffer, Tensor<T> value, Rate rate = 1) const;
   // The general form: buffer = change(buffer).
   void update(const Buffer<T>& buffer, typename CollectedUpdates<T>::Change change) const;
+  // counter += 1.
+  void count(const Counter& counter) const;
 
   // StateError where update() could do nothing with a change; lets a layer check before it works.
   void require_place_for_updates() const;
 
-  // Set by the outermost module call: the root of the tree, and whether it may be changed.
+  // Set by the outermost module call: the root of the tree, whether it may be changed, and what must
+  // be taken back should the call fail. With `apply`, changes wait for the end of that call.
   const Module<T>* root = nullptr;
   bool writable = false;
+  detail::TreeCall<T>* tree_call = nullptr;
 };
 
 extern template struct Context<float>;

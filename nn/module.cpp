@@ -131,6 +131,12 @@ class NamingVisitor : public Visitor<T> {
 };
 
 template <Scalar T>
+class UnpreparingVisitor : public Visitor<T> {
+ protected:
+  void module(const std::string&, Module<T>& module) override { module.unprepared(); }
+};
+
+template <Scalar T>
 void Builder<T>::require_shape(std::string_view name, const Shape& found,
                                const Shape& expected) const {
   if (found == expected) return;
@@ -161,7 +167,7 @@ void Builder<T>::operator()(std::string_view name, Parameter<T>& parameter, cons
                             const Initializer& initializer) {
   if (parameter.defined()) return require_shape(name, parameter.shape(), shape);
   parameter.assign(draw(name, shape, initializer));
-  made_parameters_.push_back(parameter.data());
+  if (ctx_.tree_call) ctx_.tree_call->made(parameter.data());
 }
 
 template <Scalar T>
@@ -169,44 +175,26 @@ void Builder<T>::operator()(std::string_view name, Buffer<T>& buffer, const Shap
                             const Initializer& initializer) {
   if (buffer.defined()) return require_shape(name, buffer.shape(), shape);
   buffer.assign(draw(name, shape, initializer));
-  made_buffers_.push_back(buffer.data());
-}
-
-template <Scalar T>
-void Builder<T>::undo() noexcept {
-  for (const auto& parameter : made_parameters_) parameter->value = Tensor<T>();
-  for (const auto& buffer : made_buffers_) buffer->value = Tensor<T>();
+  if (ctx_.tree_call) ctx_.tree_call->made(buffer.data());
 }
 
 template <Scalar T>
 Variable<T> Module<T>::operator()(const Variable<T>& x, const Context<T>& ctx) {
-  return run(x, entered(ctx, true));
+  return entered(ctx, true, [&](const Context<T>& inner) { return run(x, inner); });
 }
 
 template <Scalar T>
 Variable<T> Module<T>::operator()(const Variable<T>& x, const Context<T>& ctx) const {
-  return run(x, entered(ctx, false));
-}
-
-template <Scalar T>
-Context<T> Module<T>::entered(const Context<T>& ctx, bool writable) const {
-  Context<T> inner = ctx;
-  if (!inner.root) {
-    inner.root = this;
-    inner.writable = writable;
-  }
-  return inner;
+  return entered(ctx, false, [&](const Context<T>& inner) { return run(x, inner); });
 }
 
 template <Scalar T>
 Variable<T> Module<T>::run(const Variable<T>& x, const Context<T>& ctx) const {
-  return guarded(ctx, [&](const Context<T>& inner) {
-    const Prepared needed = inner.writable ? Prepared::named : Prepared::built;
-    if (prepared_.load(std::memory_order_relaxed) < needed) prepare(x.shape(), inner);
-    Variable<T> y = forward(x, inner);
-    if (inner.observer) inner.observer->called(*this, x, y);
-    return y;
-  });
+  const Prepared needed = ctx.writable ? Prepared::named : Prepared::built;
+  if (prepared_.load(std::memory_order_relaxed) < needed) prepare(x.shape(), ctx);
+  Variable<T> y = forward(x, ctx);
+  if (ctx.observer) ctx.observer->called(*this, x, y);
+  return y;
 }
 
 // The outermost call decided whether the tree may be changed; where it may, its objects are not
@@ -232,21 +220,18 @@ void Module<T>::prepare(const Shape& input, const Context<T>& ctx) const {
                      "calls it");
   }
   // Also where a file gave every value: the builder then checks that they fit options and input.
-  const_cast<Module<T>*>(this)->build_checked(input, ctx);
+  Builder<T> builder(ctx, path_);
+  const_cast<Module<T>*>(this)->build(input, builder);
+  if (!own_state_complete(*this)) {
+    throw StateError(type(), "build must define every parameter and buffer that visit lists");
+  }
   prepared_.store(Prepared::named, std::memory_order_relaxed);
 }
 
 template <Scalar T>
-void Module<T>::build_checked(const Shape& input, const Context<T>& ctx) {
-  Builder<T> builder(ctx, path_);
-  try {
-    build(input, builder);
-    if (own_state_complete(*this)) return;
-    throw StateError(type(), "build must define every parameter and buffer that visit lists");
-  } catch (...) {
-    builder.undo();
-    throw;
-  }
+void Module<T>::unprepare_tree() const {
+  UnpreparingVisitor<T> visitor;
+  visitor.walk(*this);
 }
 
 template <Scalar T>
@@ -294,22 +279,34 @@ std::vector<std::shared_ptr<ParameterData<T>>> Module<T>::parameters() {
 }
 
 template <Scalar T>
-Variable<T> Module<T>::regularization(const Context<T>& ctx) {
+Penalty<T>::operator Variable<T>() const {
   ParameterCollector<T> collector;
-  collector.walk(*this);
+  collector.walk(*root_);
   Variable<T> sum(Tensor<T>::scalar(T{0}));
   for (const auto& parameter : collector.parameters) {
     if (!parameter->regularizer || !parameter->value.defined()) continue;
-    const Variable<T> weights = ctx.tape && parameter->trainable
-                                    ? ctx.tape->watch(std::shared_ptr<Leaf<T>>(parameter))
+    const Variable<T> weights = ctx_.tape && parameter->trainable
+                                    ? ctx_.tape->watch(std::shared_ptr<Leaf<T>>(parameter))
                                     : Variable<T>(parameter->value);
     sum = add(sum, parameter->regularizer(weights));
   }
   return sum;
 }
 
+template <Scalar T>
+Tensor<T> Penalty<T>::value() const {
+  return Variable<T>(Penalty(*root_, Context<T>::for_inference())).value();
+}
+
+template <Scalar T>
+Variable<T> Penalty<T>::added_to(const Variable<T>& loss) const {
+  return add(loss, Variable<T>(*this));
+}
+
 template class Builder<float>;
 template class Builder<double>;
+template class Penalty<float>;
+template class Penalty<double>;
 template class Module<float>;
 template class Module<double>;
 

@@ -15,16 +15,21 @@
 // follow from visit(). forward() is const: state changes go through ctx.update(). Parameters whose
 // shape depends on the input are made in build(), on the first call of a tree that is not const.
 //
+// The outermost call is all or nothing: state changes are written when it has succeeded, and a first
+// call that fails leaves nothing built.
+//
 // Errors raised inside a call carry the dotted path of the innermost module. StateError: a const
 // call on a module never built; building without random numbers in the context. Thread-safety:
 // const calls without tape and without updates may run on many threads at once.
 #pragma once
 
 #include <atomic>
+#include <lamina/nn/detail/tree_call.hpp>
 #include <lamina/nn/options.hpp>
 #include <lamina/nn/visitor.hpp>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace lamina {
@@ -42,21 +47,45 @@ class Builder {
   void operator()(std::string_view name, Buffer<T>& buffer, const Shape& shape,
                   const Initializer& initializer);
 
-  // Takes back what was made: after a build that failed.
-  void undo() noexcept;
-
  private:
   Tensor<T> draw(std::string_view name, const Shape& shape, const Initializer& initializer) const;
   void require_shape(std::string_view name, const Shape& found, const Shape& expected) const;
 
   const Context<T>& ctx_;
   std::string path_;
-  std::vector<std::shared_ptr<ParameterData<T>>> made_parameters_;
-  std::vector<std::shared_ptr<BufferData<T>>> made_buffers_;
 };
 
 template <Scalar T>
 class NamingVisitor;
+template <Scalar T>
+class UnpreparingVisitor;
+
+// The sum of the penalties of a tree, taken at the moment of its use. In
+//
+//   auto loss = softmax_cross_entropy(net(x, ctx), y) + net.regularization(ctx);
+//
+// C++ may evaluate the right side first, when a new network has no parameters yet; the addition is what
+// comes last in any order. The tree and what the context points to must live until then.
+template <Scalar T>
+class Penalty {
+ public:
+  Penalty(Module<T>& root, const Context<T>& ctx) : root_(&root), ctx_(ctx) {}
+
+  operator Variable<T>() const;  // NOLINT: implicit by intent
+  // The number alone; nothing is recorded.
+  Tensor<T> value() const;
+  T item() const { return value().item(); }
+
+  friend Variable<T> operator+(const Variable<T>& loss, const Penalty& penalty) {
+    return penalty.added_to(loss);
+  }
+
+ private:
+  Variable<T> added_to(const Variable<T>& loss) const;
+
+  Module<T>* root_;
+  Context<T> ctx_;
+};
 
 template <Scalar T>
 class Module {
@@ -90,7 +119,7 @@ class Module {
   // Every parameter of the tree once, named. The pointers stay valid when the module moves.
   std::vector<std::shared_ptr<ParameterData<T>>> parameters();
   // Sum of the penalties of all regularized parameters; a constant 0 where there are none.
-  Variable<T> regularization(const Context<T>& ctx);
+  Penalty<T> regularization(const Context<T>& ctx) { return Penalty<T>(*this, ctx); }
   // Gives every module, parameter and buffer below this root its dotted path.
   void name_tree();
   // Whether every parameter and buffer of the tree has a value.
@@ -112,20 +141,20 @@ class Module {
   // call.
   template <class Function>
   auto call(const Context<T>& ctx, Function&& function) {
-    return guarded(entered(ctx, true), std::forward<Function>(function));
+    return entered(ctx, true, std::forward<Function>(function));
   }
   template <class Function>
   auto call(const Context<T>& ctx, Function&& function) const {
-    return guarded(entered(ctx, false), std::forward<Function>(function));
+    return entered(ctx, false, std::forward<Function>(function));
   }
 
  private:
   friend class NamingVisitor<T>;
+  friend class UnpreparingVisitor<T>;
 
-  Context<T> entered(const Context<T>& ctx, bool writable) const;
   Variable<T> run(const Variable<T>& x, const Context<T>& ctx) const;
   void prepare(const Shape& input, const Context<T>& ctx) const;
-  void build_checked(const Shape& input, const Context<T>& ctx);
+  void unprepare_tree() const;
   static void enter_tree_copy(const Module& source);
   Module& unprepared() noexcept {
     prepared_.store(Prepared::no, std::memory_order_relaxed);
@@ -133,6 +162,25 @@ class Module {
   }
   [[noreturn]] void rethrow_with_path() const;
 
+  // Runs function(context of the tree); the outermost call is all or nothing.
+  template <class Function>
+  auto entered(const Context<T>& ctx, bool writable, Function&& function) const {
+    if (ctx.root) return guarded(ctx, function);
+    detail::TreeCall<T> tree(ctx, *this, writable);
+    try {
+      if constexpr (std::is_void_v<decltype(function(ctx))>) {
+        guarded(tree.context(), function);
+        tree.finish();
+      } else {
+        auto result = guarded(tree.context(), function);
+        tree.finish();
+        return result;
+      }
+    } catch (...) {
+      if (tree.undo()) unprepare_tree();
+      throw;
+    }
+  }
   template <class Function>
   auto guarded(const Context<T>& ctx, Function&& function) const {
     try {
@@ -151,6 +199,8 @@ class Module {
 
 extern template class Builder<float>;
 extern template class Builder<double>;
+extern template class Penalty<float>;
+extern template class Penalty<double>;
 extern template class Module<float>;
 extern template class Module<double>;
 

@@ -98,19 +98,21 @@ class Buffer {
   Tied<BufferData<T>> state_;
 };
 
+struct CounterData {
+  std::int64_t value = 0;
+};
+
 class Counter {
  public:
   std::int64_t value() const noexcept { return state_->value; }
   void set(std::int64_t value) noexcept { state_->value = value; }
+
   // The same for two handles on one state.
-  const void* identity() const noexcept { return state_.pointer().get(); }
+  std::shared_ptr<CounterData> data() const noexcept { return state_.pointer(); }
   const void* tied_handle() const noexcept { return state_.tied_handle(); }
 
  private:
-  struct State {
-    std::int64_t value = 0;
-  };
-  Tied<State> state_;
+  Tied<CounterData> state_;
 };
 
 extern template struct ParameterData<float>;

@@ -58,7 +58,7 @@ class ArchitectureRecorder : public Visitor<T> {
     members[path] = buffer.data().get();
   }
   void counter(const std::string& path, Counter& counter) override {
-    members[path] = counter.identity();
+    members[path] = counter.data().get();
   }
 
  private:

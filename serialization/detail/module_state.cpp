@@ -17,7 +17,7 @@ class MemberCollector : public Visitor<T> {
   }
   void buffer(const std::string& path, Buffer<T>& buffer) override { add(path, buffer.data()); }
   void counter(const std::string& path, Counter& counter) override {
-    if (seen_.insert(counter.identity()).second) {
+    if (seen_.insert(counter.data().get()).second) {
       members.push_back({.path = path, .tensor = {}, .counter = &counter, .other = {}});
     }
   }

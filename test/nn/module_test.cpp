@@ -321,6 +321,20 @@ BOOST_AUTO_TEST_CASE(frozen_parameters_get_no_gradient) {
   BOOST_TEST(dense.bias().gradient().defined());
 }
 
+BOOST_AUTO_TEST_CASE(the_penalty_of_the_first_step_counts_whatever_is_evaluated_first) {
+  Net net;
+  net.add<Dense>({.units = 2, .kernel_initializer = ones(), .kernel_regularizer = l2(0.5)});
+  Rng rng(1);
+  Tape<double> tape;
+  const auto ctx = Context<double>::for_training(tape, rng);
+  const Penalty<double> first = net.regularization(ctx);  // as if the right side came first
+  BOOST_TEST(first.item() == 0);
+  const auto loss = sum(net(Tensor<double>::zeros({1, 3}), ctx)) + first;
+  BOOST_TEST(loss.value().item() == 3);
+  tape.backward(loss);
+  for (const double g : net.parameters()[0]->gradient.values()) BOOST_TEST(g == 1);
+}
+
 BOOST_AUTO_TEST_CASE(regularization_adds_up_and_has_a_gradient) {
   Net net;
   net.add<Dense>({.units = 2, .kernel_regularizer = l2(0.5)})
@@ -342,61 +356,36 @@ BOOST_AUTO_TEST_CASE(regularization_adds_up_and_has_a_gradient) {
   BOOST_TEST(!parameters[1]->gradient.defined());
 }
 
-BOOST_AUTO_TEST_CASE(updates_are_applied_discarded_or_collected) {
+BOOST_AUTO_TEST_CASE(a_call_that_fails_leaves_no_trace) {
   Net net;
-  net.add(Meter<double>());
+  net.add<Dense>({.units = 3}).add(Meter<double>()).add<Dense>({.units = 2, .in_features = 3});
+  net.add<Dense>({.units = 1, .in_features = 5, .name = "wrong"});
   Rng rng(1);
   Tape<double> tape;
-  const auto x = Tensor<double>::ones({1, 3});
-  auto ctx = Context<double>::for_training(tape, rng);
-  const auto sum_of = [&] { return values_of(net).at("meter.sum").item(); };
-  net(x, ctx);
-  BOOST_TEST(sum_of() == 1);
-  ctx.updates = StateUpdates::discard;
-  net(x, ctx);
-  BOOST_TEST(sum_of() == 1);
-  ctx.updates = StateUpdates::collect;
-  refuses<StateError>(
-      "[meter: update] a context that collects updates needs a place for them; got "
-      "collected = null",
-      [&] { net(x, ctx); });
-  CollectedUpdates<double> collected;
-  ctx.collected = &collected;
-  net(x, ctx);
-  net(x, ctx);
-  BOOST_TEST(sum_of() == 1);
-  BOOST_TEST(collected.size() == 2);
-  collected.apply();
-  BOOST_TEST(sum_of() == 2);
-  BOOST_TEST(collected.size() == 0);
-  // A const module may not be written to, but may tell.
-  ctx.updates = StateUpdates::apply;
-  refuses<StateError>(
-      "[meter: update] state changes need a module that is not const; got a const "
-      "call with updates = apply, expected discard or collect",
-      [&] { std::as_const(net)(x, ctx); });
-  ctx.updates = StateUpdates::collect;
-  std::as_const(net)(x, ctx);
-  BOOST_TEST(collected.size() == 1);
-}
-
-BOOST_AUTO_TEST_CASE(moving_averages_move_by_their_rate) {
-  struct Average : Module<double> {
-    Buffer<double> mean;
-    void visit(Visitor<double>& v) override { v("mean", mean); }
-    void build(const Shape&, Builder<double>& b) override { b("mean", mean, {2}, zeros()); }
-    Variable<double> forward(const Variable<double>& x, const Context<double>& ctx) const override {
-      ctx.update(mean, x.value(), 0.25);
-      return x;
-    }
-  } module;
-  Rng rng(1);
-  Tape<double> tape;
-  const Tensor<double> x({2}, {4, 8});
   const auto ctx = Context<double>::for_training(tape, rng);
-  module(x, ctx);
-  module(x, ctx);
-  check_close("mean", module.mean.value(), Tensor<double>({2}, {1.75, 3.5}), 0);
+  const auto call = [&](Net& called) {
+    refuses<ShapeError>("[wrong] the last axis must have 5 features; got input (2, 2)", [&] {
+      called(Tensor<double>::ones({2, 7}), ctx);
+    });
+  };
+  // The first call: nothing is built, and the next one may have another shape.
+  call(net);
+  for (const auto& [path, value] : values_of(net)) BOOST_TEST(!value.defined(), path);
+  refuses<ShapeError>("[wrong] the last axis must have 5 features; got input (2, 2)", [&] {
+    net(Tensor<double>::ones({2, 4}), ctx);
+  });
+
+  // A later call: what the layers in front did to their state is forgotten.
+  Net good;
+  good.add<Dense>({.units = 3}).add(Meter<double>());
+  good(Tensor<double>::ones({2, 7}), ctx);
+  good.add<Dense>({.units = 1, .in_features = 5, .name = "wrong"});
+  refuses<ShapeError>("[wrong] the last axis must have 5 features; got input (2, 3)", [&] {
+    good(Tensor<double>::ones({2, 7}), ctx);
+  });
+  BOOST_TEST(values_of(good).at("meter.sum").item() == 1);
+  BOOST_TEST(good.at(0).built());
+  BOOST_TEST(!good.at(2).built());
 }
 
 BOOST_AUTO_TEST_CASE(modules_with_a_method_of_their_own) {
