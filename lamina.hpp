@@ -13,6 +13,7 @@
 #include <lamina/autograd/ops/join.hpp>
 #include <lamina/autograd/ops/linear_algebra.hpp>
 #include <lamina/autograd/ops/loss.hpp>
+#include <lamina/autograd/ops/moments.hpp>
 #include <lamina/autograd/ops/normalization.hpp>
 #include <lamina/autograd/ops/pooling.hpp>
 #include <lamina/autograd/ops/reduction.hpp>

@@ -117,8 +117,8 @@ Variable<T> BatchNormalization<T>::train(const Variable<T>& x, const Normalizati
   const Variable<T> arranged = axes.arranged(x);
   const Batch batch = measured(arranged, axes);
   const auto normalized = [&](const Affine<T>& affine) {
-    return axes.restored(normalize_by_batch(arranged, batch.layout, batch.moments, affine.scale,
-                                            affine.offset, options_.epsilon));
+    return axes.restored(normalize_by_batch<T>(arranged, {batch.layout, batch.moments},
+                                               affine.scale, affine.offset, options_.epsilon));
   };
   Affine<T> affine;
   if (renorm_) affine = renorm_->correction(batch.mean, batch.variance, ctx.step);

@@ -6,35 +6,32 @@
 // layout.channels, their shape is free); an undefined scale stands for 1, an undefined offset for
 // 0.
 //
-//   normalize_by_batch    mean and variance are those of x, and the derivative runs through them:
-//                         dx = scale inv (dy - mean(dy) - x_hat mean(dy x_hat))
+//   normalize_by_batch    mean and variance are those of x, weighted as measured (moments.hpp); the
+//                         derivative runs through them:
+//                         dx = scale inv (dy - (w / n) (S1 + x_hat S2))
+//                         S1 = sum(dy) and S2 = sum(dy x_hat) over all places of a group, those of
+//                         weight 0 too: they are normalized like the others
 //   normalize_by_given    mean and variance are constants: dx = scale inv dy
+//
+// dscale = S2 and doffset = S1, summed over groups. An x of weight 0 that is NaN or infinite reaches
+// its own y and nothing else: it is left out of S2, like every x whose dy is 0. In a group whose
+// weights sum to 0 the statistics are constants.
 //
 // Both are fused forward and backward; where the backward pass is itself recorded, a composed form
 // takes its place, so that derivatives of any order are exact (mean and deviation are never
 // constants to them). An empty x gives an empty y and zero gradients. Errors: ShapeError when the
-// layout does not cover x or the coefficients do not fit it. Source: Ioffe and Szegedy, Batch
+// layout does not cover x, or moments or coefficients do not fit it. Source: Ioffe and Szegedy, Batch
 // Normalization (2015).
 #pragma once
 
-#include <lamina/autograd/kernels/norm_layout.hpp>
+#include <lamina/autograd/ops/moments.hpp>
 #include <lamina/autograd/variable.hpp>
 
 namespace lamina {
 
-// By (group, channel); the variance is the biased one. Double whatever the tensor's type.
-struct Moments {
-  Tensor<double> mean;
-  Tensor<double> variance;
-};
-
 template <Scalar T>
-Moments moments(const Tensor<T>& x, const NormLayout& layout);
-
-template <Scalar T>
-Variable<T> normalize_by_batch(const Variable<T>& x, const NormLayout& layout,
-                               const Moments& moments, const Variable<T>& scale,
-                               const Variable<T>& offset, double epsilon);
+Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& batch,
+                               const Variable<T>& scale, const Variable<T>& offset, double epsilon);
 
 template <Scalar T>
 Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,

@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <lamina/autograd/kernels/normalization.hpp>
+#include <lamina/autograd/ops/moments.hpp>
+#include <lamina/autograd/tensor/error.hpp>
+
+namespace lamina {
+namespace {
+
+constexpr const char* kWho = "moments";
+
+template <Scalar T>
+void require_weights(const Tensor<T>& weights, const NormLayout& layout) {
+  const std::int64_t places = layout.groups * layout.count();
+  if (weights.size() != places) {
+    throw ShapeError(kWho, fmt::format("there must be one weight per place; got {}, expected {} "
+                                       "values",
+                                       weights.shape().to_string(), places));
+  }
+  const auto values = weights.values();
+  const auto bad =
+      std::find_if(values.begin(), values.end(), [](T w) { return !(std::isfinite(w) && w >= 0); });
+  if (bad == values.end()) return;
+  throw ArgumentError(kWho, fmt::format("weights must be finite and at least 0; got {}", *bad));
+}
+
+}  // namespace
+
+template <Scalar T>
+Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights) {
+  if (x.size() != layout.size()) {
+    throw ShapeError(kWho,
+                     fmt::format("the layout must cover the input; got {} elements for input {}",
+                                 layout.size(), x.shape().to_string()));
+  }
+  if (weights.defined()) require_weights(weights, layout);
+  const Shape by_statistic{layout.groups, layout.channels};
+  Moments result{Tensor<double>::uninitialized(by_statistic),
+                 Tensor<double>::uninitialized(by_statistic),
+                 Tensor<double>::uninitialized(Shape{layout.groups})};
+  kernels::sum_weights(weights.data(), layout, result.count.mutable_data());
+  for (const double n : result.count.values()) {
+    if (std::isfinite(n)) continue;
+    throw ArgumentError(kWho, fmt::format("the sum of the weights must be finite; got {}", n));
+  }
+  kernels::moments(x.data(), weights.data(), layout, result.count.data(),
+                   result.mean.mutable_data(), result.variance.mutable_data());
+  return result;
+}
+
+template <Scalar T>
+MeasuredBatch<T> measure(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights) {
+  return {.layout = layout, .moments = moments(x, layout, weights), .weights = weights};
+}
+
+#define LAMINA_MOMENTS(T)                                                          \
+  template Moments moments(const Tensor<T>&, const NormLayout&, const Tensor<T>&); \
+  template MeasuredBatch<T> measure(const Tensor<T>&, const NormLayout&, const Tensor<T>&);
+LAMINA_MOMENTS(float)
+LAMINA_MOMENTS(double)
+#undef LAMINA_MOMENTS
+
+}  // namespace lamina
