@@ -49,6 +49,9 @@
 #include <lamina/layers/cross_entropy.hpp>
 #include <lamina/layers/dense.hpp>
 #include <lamina/layers/dropout.hpp>
+#include <lamina/layers/group_normalization.hpp>
+#include <lamina/layers/instance_normalization.hpp>
+#include <lamina/layers/layer_normalization.hpp>
 #include <lamina/layers/loss.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 #include <lamina/layers/normalization_axes.hpp>

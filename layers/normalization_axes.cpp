@@ -5,33 +5,29 @@
 #include <string>
 
 namespace lamina {
-namespace {
 
-constexpr const char* kWho = "batch_normalization";
-
-std::vector<int> resolved(std::span<const std::int64_t> axis, const Shape& input) {
+std::vector<int> resolved_axes(const char* who, std::span<const std::int64_t> axis,
+                               const Shape& input) {
   const int rank = input.rank();
-  if (rank == 0) throw ShapeError(kWho, "the input must have at least one axis; got a scalar");
-  std::vector<int> kept;
+  if (rank == 0) throw ShapeError(who, "the input must have at least one axis; got a scalar");
+  std::vector<int> resolved;
   for (const std::int64_t value : axis) {
     if (value < -rank || value >= rank) {
-      throw ShapeError(kWho, "axis must lie in [" + std::to_string(-rank) + ", " +
-                                 std::to_string(rank) + "); got axis " + std::to_string(value) +
-                                 " for input " + input.to_string());
+      throw ShapeError(who, "axis must lie in [" + std::to_string(-rank) + ", " +
+                                std::to_string(rank) + "); got axis " + std::to_string(value) +
+                                " for input " + input.to_string());
     }
-    kept.push_back(static_cast<int>(value < 0 ? value + rank : value));
+    resolved.push_back(static_cast<int>(value < 0 ? value + rank : value));
   }
-  std::sort(kept.begin(), kept.end());
-  if (std::adjacent_find(kept.begin(), kept.end()) != kept.end()) {
-    throw ShapeError(kWho, "axes must differ; got one axis twice for input " + input.to_string());
+  std::sort(resolved.begin(), resolved.end());
+  if (std::adjacent_find(resolved.begin(), resolved.end()) != resolved.end()) {
+    throw ShapeError(who, "axes must differ; got one axis twice for input " + input.to_string());
   }
-  return kept;
+  return resolved;
 }
 
-}  // namespace
-
 NormalizationAxes::NormalizationAxes(std::span<const std::int64_t> axis, const Shape& input)
-    : input_(input), kept_(resolved(axis, input)) {
+    : input_(input), kept_(resolved_axes("batch_normalization", axis, input)) {
   const int rank = input.rank(), first = kept_.front(), last = kept_.back();
   const auto is_kept = [&](int a) { return std::binary_search(kept_.begin(), kept_.end(), a); };
   // An axis of extent 1 between two kept ones does not separate them.

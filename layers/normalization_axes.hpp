@@ -21,6 +21,10 @@
 
 namespace lamina {
 
+// The axes of an option, ascending and not negative, for one input.
+std::vector<int> resolved_axes(const char* who, std::span<const std::int64_t> axis,
+                               const Shape& input);
+
 class NormalizationAxes {
  public:
   NormalizationAxes(std::span<const std::int64_t> axis, const Shape& input);

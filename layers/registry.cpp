@@ -3,6 +3,9 @@
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/dense.hpp>
 #include <lamina/layers/dropout.hpp>
+#include <lamina/layers/group_normalization.hpp>
+#include <lamina/layers/instance_normalization.hpp>
+#include <lamina/layers/layer_normalization.hpp>
 #include <lamina/layers/pooling.hpp>
 #include <lamina/layers/registry.hpp>
 #include <lamina/layers/reshape.hpp>
@@ -17,6 +20,9 @@ Registry<T> standard_registry() {
       .template add<Dense>()
       .template add<Conv2D>()
       .template add<BatchNormalization>()
+      .template add<LayerNormalization>()
+      .template add<GroupNormalization>()
+      .template add<InstanceNormalization>()
       .template add<MaxPool2D>()
       .template add<AveragePool2D>()
       .template add<GlobalAveragePool2D>()

@@ -3,6 +3,8 @@
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/dense.hpp>
+#include <lamina/layers/group_normalization.hpp>
+#include <lamina/layers/layer_normalization.hpp>
 #include <lamina/layers/pooling.hpp>
 #include <lamina/layers/reshape.hpp>
 #include <lamina/nn/module_pointer.hpp>
@@ -34,8 +36,6 @@ const FeatureList kNotBuilt = {
     {"UpSampling2D", kNoLayer},
     {"Permute", kNoLayer},
     {"RepeatVector", kNoLayer},
-    {"LayerNormalization", kNoLayer},
-    {"GroupNormalization", kNoLayer},
     {"RMSNormalization", kNoLayer},
     {"Embedding", kNoLayer},
     {"PReLU", kNoLayer},
@@ -61,6 +61,14 @@ Extents2 pair_of(const Json& json) {
 std::optional<Extents2> optional_pair(ArgumentReader& arguments, const char* name) {
   if (!arguments.has(name)) return {};
   return pair_of(arguments.at(name));
+}
+
+// Keras takes one number or a list.
+std::vector<std::int64_t> axes_of(ArgumentReader& arguments) {
+  if (!arguments.has("axis")) return {-1};
+  const Json& axis = arguments.at("axis");
+  if (axis.is_array()) return axis.get<std::vector<std::int64_t>>();
+  return {axis.get<std::int64_t>()};
 }
 
 Padding padding_of(ArgumentReader& arguments) {
@@ -109,6 +117,19 @@ ModulePointer<double> module_of(const std::string& layer, ArgumentReader& argume
     // Keras 3 lets the biased variance into the moving one.
     return Pointer(BatchNormalization<double>({.momentum = arguments.get("momentum", 0.99),
                                                .variance_estimator = VarianceEstimator::biased}));
+  }
+  if (layer == "LayerNormalization") {
+    return Pointer(LayerNormalization<double>({.axis = axes_of(arguments),
+                                               .epsilon = arguments.get("epsilon", 1e-3),
+                                               .center = arguments.get("center", true),
+                                               .scale = arguments.get("scale", true)}));
+  }
+  if (layer == "GroupNormalization") {
+    return Pointer(GroupNormalization<double>({.groups = arguments.get<std::int64_t>("groups", 32),
+                                               .axis = arguments.get<std::int64_t>("axis", -1),
+                                               .epsilon = arguments.get("epsilon", 1e-3),
+                                               .center = arguments.get("center", true),
+                                               .scale = arguments.get("scale", true)}));
   }
   throw CaseFailed("unknown layer " + layer);
 }

@@ -3,6 +3,9 @@
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/dense.hpp>
+#include <lamina/layers/group_normalization.hpp>
+#include <lamina/layers/instance_normalization.hpp>
+#include <lamina/layers/layer_normalization.hpp>
 #include <lamina/layers/pooling.hpp>
 #include <lamina/layers/reshape.hpp>
 #include <lamina/nn/sequential.hpp>
@@ -37,6 +40,24 @@ total                                                 6,438        8        237,
 trainable parameters: 6,438
 )");
   BOOST_TEST(!net.built());
+}
+
+BOOST_AUTO_TEST_CASE(normalizations_of_examples_in_a_table) {
+  Sequential<double> net;
+  net.add<LayerNormalization>({.axis = {1, 2}})
+      .add<GroupNormalization>({.groups = 2, .center = false})
+      .add<InstanceNormalization>({.axis = 1, .name = "instance"});
+  const Summary table = summary(net, {3, 5, 4});
+  BOOST_TEST_REQUIRE(table.rows.size() == 3u);
+  BOOST_TEST(table.rows[0].type == "layer_normalization");
+  BOOST_TEST(table.rows[0].parameters == 2 * 5 * 4);
+  BOOST_TEST(table.rows[1].type == "group_normalization");
+  BOOST_TEST(table.rows[1].parameters == 4);
+  BOOST_TEST(table.rows[2].path == "instance");
+  BOOST_TEST(table.rows[2].type == "instance_normalization");
+  BOOST_TEST(table.rows[2].parameters == 2 * 5);
+  BOOST_TEST(table.rows[2].output->to_string() == "(3, 5, 4)");
+  BOOST_TEST(table.total.buffers == 0);
 }
 
 BOOST_AUTO_TEST_CASE(nested_tied_and_frozen_modules) {

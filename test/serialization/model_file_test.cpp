@@ -300,4 +300,28 @@ BOOST_AUTO_TEST_CASE(the_layers_of_the_library) {
   BOOST_TEST((identical(output(*model, images), output(net, images))));
 }
 
+BOOST_AUTO_TEST_CASE(normalizations_of_examples) {
+  Sequential<double> net;
+  net.add<InstanceNormalization>({.axis = 1, .center = false, .gamma_initializer = uniform(1, 2)})
+      .add<GroupNormalization>({.groups = 3, .axis = -3, .gamma_regularizer = l2(1e-4)})
+      .add<LayerNormalization>({.axis = {-1, 2}, .epsilon = 1e-5, .beta_initializer = uniform()});
+  Tensor<double> images = Tensor<double>::uninitialized({2, 6, 5, 7});
+  Rng(2).stream("images", 0).fill_normal<double>(images.mutable_values(), 0, 1);
+  build(net, images);
+  const TemporaryFolder folder;
+  const std::string path = (folder / "model.lamina").string();
+  save_model(path, net);
+  const ModulePointer<double> model = load_model<double>(path);
+  BOOST_TEST((identical(output(*model, images), output(net, images))));
+  const auto& again = dynamic_cast<const Sequential<double>&>(*model);
+  const auto& last = dynamic_cast<const LayerNormalization<double>&>(again.at(2));
+  BOOST_TEST((last.options().axis == std::vector<std::int64_t>{-1, 2}));
+  BOOST_TEST((last.beta().shape() == Shape{5, 7}));
+  // What was loaded refuses other images as what was built did.
+  refuses<ShapeError>(
+      "[instance_normalization] axis 1 must have 6 channels; got input (2, 4, 5, 7)", [&] {
+        output(*model, Tensor<double>({2, 4, 5, 7}, 1.0));
+      });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
