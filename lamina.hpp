@@ -44,7 +44,9 @@
 #include <lamina/layers/affine.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/batch_normalization_function.hpp>
+#include <lamina/layers/batch_normalization_options.hpp>
 #include <lamina/layers/batch_renormalization.hpp>
+#include <lamina/layers/batch_statistics.hpp>
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/cross_entropy.hpp>
 #include <lamina/layers/dense.hpp>
@@ -53,6 +55,7 @@
 #include <lamina/layers/instance_normalization.hpp>
 #include <lamina/layers/layer_normalization.hpp>
 #include <lamina/layers/loss.hpp>
+#include <lamina/layers/momentum.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 #include <lamina/layers/normalization_axes.hpp>
 #include <lamina/layers/pooling.hpp>
@@ -60,6 +63,7 @@
 #include <lamina/layers/regression_loss.hpp>
 #include <lamina/layers/reshape.hpp>
 #include <lamina/layers/scope.hpp>
+#include <lamina/layers/variance_estimator.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/constraints.hpp>
 #include <lamina/nn/context.hpp>

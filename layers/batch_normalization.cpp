@@ -1,90 +1,56 @@
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/nn/initializers.hpp>
-#include <string>
 
 namespace lamina {
 namespace {
 
 constexpr const char* kWho = "batch_normalization";
 
-void require(bool holds, const std::string& message) {
-  if (!holds) throw ArgumentError(kWho, message);
-}
-
 const Initializer& given_or(const Initializer& given, const Initializer& fallback) {
   return given ? given : fallback;
 }
 
-// In the order of the seed; momentum of renorm is checked by its owner.
-void check(const BatchNormalizationOptions& options) {
-  require(!options.axis.empty(), "axis must name at least one axis; got an empty list");
-  require(options.momentum >= 0 && options.momentum <= 1,
-          "momentum must lie in [0, 1]; got " + std::to_string(options.momentum));
-  require(std::isfinite(options.epsilon) && options.epsilon >= 0,
-          "epsilon must be finite and at least 0; got " + std::to_string(options.epsilon));
-  require(options.renorm || options.renorm_clipping.empty(),
-          "renorm_clipping needs renorm = true; got bounds without it");
-  if (!options.virtual_batch_size) return;
-  const std::int64_t size = *options.virtual_batch_size;
-  require(size > 0, "virtual_batch_size must be at least 1; got " + std::to_string(size));
-  require(std::find(options.axis.begin(), options.axis.end(), 0) == options.axis.end(),
-          "virtual_batch_size needs the batch axis reduced; got axis 0 among the kept axes");
-  require(!options.adjustment, "virtual_batch_size and adjustment must not be combined; got both");
+BatchNormalizationOptions checked(BatchNormalizationOptions options) {
+  options.check();
+  return options;
+}
+
+// Ghost batches without weight have no statistics: the moving ones take their place, as constants.
+template <Scalar T>
+void fill_weightless(MeasuredBatch<T>& batch, const Moments& moving) {
+  Moments& moments = batch.moments;
+  for (std::int64_t g = 0; g < batch.layout.groups; ++g) {
+    if (moments.count.data()[g] > 0) continue;
+    const std::int64_t channels = batch.layout.channels, first = g * channels;
+    std::copy_n(moving.mean.data(), channels, moments.mean.mutable_data() + first);
+    std::copy_n(moving.variance.data(), channels, moments.variance.mutable_data() + first);
+  }
 }
 
 }  // namespace
 
-void BatchNormalizationOptions::visit(OptionVisitor& visitor) {
-  visitor("axis", axis);
-  visitor("momentum", momentum);
-  visitor("epsilon", epsilon);
-  visitor("center", center);
-  visitor("scale", scale);
-  visitor("beta_initializer", beta_initializer);
-  visitor("gamma_initializer", gamma_initializer);
-  visitor("moving_mean_initializer", moving_mean_initializer);
-  visitor("moving_variance_initializer", moving_variance_initializer);
-  visitor("beta_regularizer", beta_regularizer);
-  visitor("gamma_regularizer", gamma_regularizer);
-  visitor("beta_constraint", beta_constraint);
-  visitor("gamma_constraint", gamma_constraint);
-  visitor("trainable", trainable);
-  visitor("renorm", renorm);
-  renorm_clipping.visit(visitor);
-  visitor("renorm_momentum", renorm_momentum);
-  visitor("fused", fused);
-  visitor("virtual_batch_size", virtual_batch_size);
-  visitor.closure("adjustment", static_cast<bool>(adjustment));
-  visit_choice(visitor, "variance_estimator", variance_estimator,
-               {"tensorflow", "biased", "unbiased"});
-}
-
 template <Scalar T>
 BatchNormalization<T>::BatchNormalization(Options options)
-    : options_(std::move(options)),
+    : options_(checked(std::move(options))),
       gamma_({.trainable = options_.trainable,
               .regularizer = options_.gamma_regularizer,
               .constraint = options_.gamma_constraint}),
       beta_({.trainable = options_.trainable,
              .regularizer = options_.beta_regularizer,
              .constraint = options_.beta_constraint}) {
-  check(options_);
-  if (options_.renorm) {
-    renorm_.emplace(options_.renorm_clipping, options_.renorm_momentum, options_.momentum,
-                    options_.epsilon);
-  }
+  statistics_.emplace_back("", options_);
+  for (const std::string& bank : options_.banks) statistics_.emplace_back(bank, options_);
 }
 
 template <Scalar T>
 void BatchNormalization<T>::visit(Visitor<T>& visitor) {
   if (options_.scale) visitor("gamma", gamma_);
   if (options_.center) visitor("beta", beta_);
-  visitor("moving_mean", moving_mean_);
-  visitor("moving_variance", moving_variance_);
-  if (renorm_) renorm_->visit(visitor);
+  for (auto& statistics : statistics_) statistics.visit(visitor);
 }
 
 template <Scalar T>
@@ -98,107 +64,156 @@ void BatchNormalization<T>::build(const Shape& input, Builder<T>& builder) {
   }
   const Initializer mean = given_or(options_.moving_mean_initializer, zeros());
   const Initializer variance = given_or(options_.moving_variance_initializer, ones());
-  builder("moving_mean", moving_mean_, shape, mean);
-  builder("moving_variance", moving_variance_, shape, variance);
-  if (renorm_) renorm_->build(shape, mean, variance, builder);
+  for (auto& statistics : statistics_) statistics.build(shape, mean, variance, builder);
+}
+
+template <Scalar T>
+void BatchNormalization<T>::freeze() {
+  set_trainable(false);
+  set_update_statistics(false);
+  set_use_batch_statistics(false);
+}
+
+template <Scalar T>
+void BatchNormalization<T>::set_trainable(bool trainable) {
+  options_.trainable = trainable;
+  gamma_.set_trainable(trainable);
+  beta_.set_trainable(trainable);
+}
+
+template <Scalar T>
+const MovingStatistics<T>& BatchNormalization<T>::statistics(std::string_view bank) const {
+  for (const auto& statistics : statistics_) {
+    if (statistics.bank() == bank) return statistics;
+  }
+  throw ArgumentError(kWho,
+                      fmt::format("a bank must be one of the option banks; got '{}', expected "
+                                  "one of '{}'",
+                                  bank, fmt::join(options_.banks, "', '")));
+}
+
+template <Scalar T>
+MovingStatistics<T>& BatchNormalization<T>::statistics(std::string_view bank) {
+  return const_cast<MovingStatistics<T>&>(std::as_const(*this).statistics(bank));
+}
+
+template <Scalar T>
+Variable<T> BatchNormalization<T>::operator()(const Variable<T>& x, const Context<T>& ctx,
+                                              const Call& call) {
+  return this->call(x, ctx, [&](const Context<T>& inner) { return normalize(x, inner, call); });
+}
+
+template <Scalar T>
+Variable<T> BatchNormalization<T>::operator()(const Variable<T>& x, const Context<T>& ctx,
+                                              const Call& call) const {
+  return this->call(x, ctx, [&](const Context<T>& inner) { return normalize(x, inner, call); });
 }
 
 template <Scalar T>
 Variable<T> BatchNormalization<T>::forward(const Variable<T>& x, const Context<T>& ctx) const {
-  const NormalizationAxes axes(options_.axis, x.shape());
-  require_input(x.shape(), axes);
-  return ctx.training ? train(x, axes, ctx) : infer(x, axes, ctx);
+  return normalize(x, ctx, {});
 }
 
 template <Scalar T>
-Variable<T> BatchNormalization<T>::train(const Variable<T>& x, const NormalizationAxes& axes,
-                                         const Context<T>& ctx) const {
-  if (options_.trainable) ctx.require_place_for_updates();
-  const Variable<T> arranged = axes.arranged(x);
-  const Batch batch = measured(arranged, axes);
-  const auto normalized = [&](const Affine<T>& affine) {
-    return axes.restored(normalize_by_batch<T>(arranged, {batch.layout, batch.moments},
-                                               affine.scale, affine.offset, options_.epsilon));
-  };
-  Affine<T> affine;
-  if (renorm_) affine = renorm_->correction(batch.mean, batch.variance, ctx.step);
-
-  Variable<T> y;
-  if (options_.adjustment) {
-    const ScaleAndBias<T> adjustment = adjustment_for(x.shape());
-    const auto scale = axes.per_channel(adjustment.scale), bias = axes.per_channel(adjustment.bias);
-    if (scale && bias) {
-      y = normalized(affine.then({*scale, *bias}).then(gamma_beta(ctx)));
-    } else {
-      y = normalized(affine) * adjustment.scale + adjustment.bias;
-      const Affine<T> last = gamma_beta(ctx);
-      if (last.scale.defined()) y = y * axes.broadcastable(last.scale);
-      if (last.offset.defined()) y = y + axes.broadcastable(last.offset);
-    }
-  } else {
-    y = normalized(affine.then(gamma_beta(ctx)));
+Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context<T>& ctx,
+                                             const Call& call) const {
+  const bool training = call.training.value_or(ctx.training);
+  const bool by_batch_statistics = options_.use_batch_statistics.value_or(training);
+  const bool updates = training && options_.update_statistics.value_or(options_.trainable);
+  const MovingStatistics<T>& moving = statistics(call.bank);
+  const NormalizationAxes axes(options_.axis, x.shape());
+  require_input(axes);
+  const Tensor<T> weights = axes.arranged_weights(call.mask);
+  if (updates) ctx.require_place_for_updates();
+  if (!by_batch_statistics && ctx.warn && moving.updates().value() == 0) {
+    ctx.warn->warn(this->path(), "normalizing by moving statistics that no training has updated");
   }
-  update_statistics(batch, axes, x.rank(), ctx);
+
+  const Variable<T> arranged = axes.arranged(x);
+  if (!by_batch_statistics && !updates) return by_moving(arranged, axes, moving, ctx);
+  MeasuredBatch<T> batch =
+      measure(arranged.value(), training ? ghost_layout(axes) : axes.layout(), weights);
+  const BatchStatistics<T> statistics(batch.moments, batch.layout, axes.parameter_shape(),
+                                      stored_estimator(axes));
+  fill_weightless(batch, moving.moments());
+  Variable<T> y =
+      !by_batch_statistics ? by_moving(arranged, axes, moving, ctx)
+      : training ? adjusted(arranged, axes, batch, moving.correction(statistics, ctx.step), ctx)
+                 : by_batch(arranged, axes, batch, gamma_beta(ctx));
+  if (updates) moving.update(statistics, this->path(), ctx);
   return y;
 }
 
 template <Scalar T>
-Variable<T> BatchNormalization<T>::infer(const Variable<T>& x, const NormalizationAxes& axes,
-                                         const Context<T>& ctx) const {
-  const Shape shape{1, axes.layout().channels};
-  const Moments moving{moving_mean_.value().template cast<double>().reshaped(shape),
-                       moving_variance_.value().template cast<double>().reshaped(shape)};
-  const Affine<T> affine = gamma_beta(ctx);
-  return axes.restored(normalize_by_given(axes.arranged(x), axes.layout(), moving, affine.scale,
-                                          affine.offset, options_.epsilon));
+Variable<T> BatchNormalization<T>::by_batch(const Variable<T>& x, const NormalizationAxes& axes,
+                                            const MeasuredBatch<T>& batch,
+                                            const Affine<T>& affine) const {
+  return axes.restored(normalize_by_batch(x, batch, affine.scale, affine.offset, options_.epsilon));
 }
 
 template <Scalar T>
-void BatchNormalization<T>::require_input(const Shape& input, const NormalizationAxes& axes) const {
+Variable<T> BatchNormalization<T>::by_moving(const Variable<T>& x, const NormalizationAxes& axes,
+                                             const MovingStatistics<T>& moving,
+                                             const Context<T>& ctx) const {
+  const Affine<T> affine = gamma_beta(ctx);
+  return axes.restored(normalize_by_given(x, axes.layout(), moving.moments(), affine.scale,
+                                          affine.offset, options_.epsilon));
+}
+
+// ((x_hat r + d) a + b) gamma + beta; only what differs from example to example is not composed
+// before the data is touched.
+template <Scalar T>
+Variable<T> BatchNormalization<T>::adjusted(const Variable<T>& x, const NormalizationAxes& axes,
+                                            const MeasuredBatch<T>& batch, const Affine<T>& renorm,
+                                            const Context<T>& ctx) const {
+  const Affine<T> last = gamma_beta(ctx);
+  if (!options_.adjustment) return by_batch(x, axes, batch, renorm.then(last));
+  const ScaleAndBias<T> adjustment = adjustment_for(axes.input());
+  const auto scale = axes.per_channel(adjustment.scale), bias = axes.per_channel(adjustment.bias);
+  if (scale && bias) {
+    return by_batch(x, axes, batch, renorm.then({*scale, *bias}).then(last));
+  }
+  Variable<T> y = by_batch(x, axes, batch, renorm) * adjustment.scale + adjustment.bias;
+  if (last.scale.defined()) y = y * axes.broadcastable(last.scale);
+  if (last.offset.defined()) y = y + axes.broadcastable(last.offset);
+  return y;
+}
+
+template <Scalar T>
+void BatchNormalization<T>::require_input(const NormalizationAxes& axes) const {
   if (options_.virtual_batch_size && axes.kept().front() == 0) {
     throw ShapeError(kWho,
                      "virtual_batch_size needs the batch axis reduced; got axis 0 among the "
                      "kept axes of input " +
-                         input.to_string());
+                         axes.input().to_string());
   }
-  const Shape expected = moving_mean_.shape(), found = axes.parameter_shape();
+  const Shape expected = own().mean().shape(), found = axes.parameter_shape();
   if (found == expected) return;
   if (found.rank() == 1 && expected.rank() == 1) {
-    throw ShapeError(kWho, "axis " + std::to_string(options_.axis.front()) + " must have " +
-                               std::to_string(expected[0]) + " channels; got input " +
-                               input.to_string());
+    throw ShapeError(
+        kWho, fmt::format("axis {} must have {} channels; got input {}", options_.axis.front(),
+                          expected[0], axes.input().to_string()));
   }
-  throw ShapeError(kWho, "the input must give parameters of shape " + expected.to_string() +
-                             "; got input " + input.to_string() + ", which gives " +
-                             found.to_string());
+  throw ShapeError(kWho,
+                   fmt::format("the input must give parameters of shape {}; got input {}, "
+                               "which gives {}",
+                               expected.to_string(), axes.input().to_string(), found.to_string()));
 }
 
 // Row-major (N, ...) is (v, N / v, ...): the second extent numbers the ghost batches.
 template <Scalar T>
-NormLayout BatchNormalization<T>::ghost_layout(const NormLayout& layout, const Shape& input) const {
+NormLayout BatchNormalization<T>::ghost_layout(const NormalizationAxes& axes) const {
+  NormLayout layout = axes.layout();
   if (!options_.virtual_batch_size || layout.outer == 0) return layout;
   const std::int64_t size = *options_.virtual_batch_size;
   if (layout.outer % size != 0) {
-    throw ShapeError(kWho, "virtual_batch_size must divide the batch in training; got input " +
-                               input.to_string() + " and virtual_batch_size " +
-                               std::to_string(size));
+    throw ShapeError(kWho, fmt::format("virtual_batch_size must divide the batch in training; got "
+                                       "input {} and virtual_batch_size {}",
+                                       axes.input().to_string(), size));
   }
-  NormLayout result = layout;
-  result.outer = size;
-  result.groups = layout.outer / size;
-  return result;
-}
-
-template <Scalar T>
-typename BatchNormalization<T>::Batch BatchNormalization<T>::measured(
-    const Variable<T>& arranged, const NormalizationAxes& axes) const {
-  Batch batch;
-  batch.layout = ghost_layout(axes.layout(), arranged.shape());
-  batch.moments = moments(arranged.value(), batch.layout);
-  const Shape shape = axes.parameter_shape();
-  batch.mean = averaged_over_groups<T>(batch.moments.mean, batch.layout, shape);
-  batch.variance = averaged_over_groups<T>(batch.moments.variance, batch.layout, shape);
-  return batch;
+  layout.groups = layout.outer / size;
+  layout.outer = size;
+  return layout;
 }
 
 template <Scalar T>
@@ -210,9 +225,12 @@ Affine<T> BatchNormalization<T>::gamma_beta(const Context<T>& ctx) const {
 template <Scalar T>
 ScaleAndBias<T> BatchNormalization<T>::adjustment_for(const Shape& input) const {
   const auto& function = options_.adjustment.template function<T>();
-  require(static_cast<bool>(function),
-          "the adjustment must return variables of the layer's type, " +
-              std::string(name_of(dtype_of<T>())) + "; got one for another type");
+  if (!function) {
+    throw ArgumentError(kWho,
+                        fmt::format("the adjustment must return variables of the layer's type, "
+                                    "{}; got one for another type",
+                                    name_of(dtype_of<T>())));
+  }
   ScaleAndBias<T> result = function(input);
   for (const auto* variable : {&result.scale, &result.bias}) {
     if (variable->defined() && broadcasts_to(variable->shape(), input)) continue;
@@ -225,26 +243,15 @@ ScaleAndBias<T> BatchNormalization<T>::adjustment_for(const Shape& input) const 
 }
 
 template <Scalar T>
-void BatchNormalization<T>::update_statistics(const Batch& batch, const NormalizationAxes& axes,
-                                              int rank, const Context<T>& ctx) const {
-  if (!options_.trainable || batch.layout.count() == 0) return;
-  const double rate = 1 - options_.momentum;
-  ctx.update(moving_mean_, batch.mean, rate);
-  if (renorm_) return renorm_->update(batch.mean, batch.variance, moving_variance_, ctx);
-
-  VarianceEstimator estimator = options_.variance_estimator;
-  if (estimator == VarianceEstimator::tensorflow) {
-    const bool fused =
-        options_.fused.value_or(true) && !options_.virtual_batch_size && !options_.adjustment;
-    estimator = tensorflow_would_fuse(dtype_of<T>(), rank, axes.kept(), fused)
-                    ? VarianceEstimator::unbiased
-                    : VarianceEstimator::biased;
+VarianceEstimator BatchNormalization<T>::stored_estimator(const NormalizationAxes& axes) const {
+  if (options_.variance_estimator != VarianceEstimator::tensorflow) {
+    return options_.variance_estimator;
   }
-  const double factor = variance_factor(estimator, batch.layout.count());
-  ctx.update(
-      moving_variance_,
-      averaged_over_groups<T>(batch.moments.variance, batch.layout, axes.parameter_shape(), factor),
-      rate);
+  const bool fused = options_.fused.value_or(true) && !options_.virtual_batch_size &&
+                     !options_.adjustment && !options_.renorm;
+  return tensorflow_would_fuse(dtype_of<T>(), axes.input().rank(), axes.kept(), fused)
+             ? VarianceEstimator::unbiased
+             : VarianceEstimator::biased;
 }
 
 template class BatchNormalization<float>;

@@ -1,7 +1,6 @@
 // BatchNormalization: normalizes every channel by its mean and variance, then scales and shifts it.
 //
-//   training    x_hat = (x - mean) / sqrt(variance + epsilon)             the batch's mean and
-//   variance
+//   training    x_hat = (x - mean) / sqrt(variance + epsilon)      mean, variance: of the batch
 //               y     = ((x_hat r + d) a + b) gamma + beta
 //               moving_mean     += (1 - momentum) (mean - moving_mean)
 //               moving_variance += (1 - momentum) (variance - moving_variance)
@@ -17,59 +16,55 @@
 // own: example k belongs to ghost batch k mod (N / v). The moving averages take one step toward the
 // mean of the ghost batches' statistics; inference takes any batch size.
 //
-// The variance that normalizes is the biased one (divided by n). Which one enters moving_variance
-// is the option variance_estimator: `tensorflow` follows the seed (unbiased exactly where
-// TensorFlow would have taken its fused kernel: float32, rank 4 or 5, one axis that is 1 or the
-// last, fused not false, no renorm, ghost batches or adjustment). trainable = false, as in the
-// seed: gamma and beta get no gradient, the statistics are not updated, and training still
-// normalizes by the batch. An empty batch gives an empty output and changes nothing; one value per
-// channel gives y = beta (with d, a and b where they are used).
+// Which statistics normalize, whether the moving ones follow, and whether gamma and beta learn are
+// three switches: use_batch_statistics (unset: in training), update_statistics (in training; unset:
+// as trainable), and trainable, which as in TensorFlow leaves training normalizing by the batch.
+// freeze() sets all three for fine-tuning: the layer then does in training what it does in
+// inference. Renorm, ghost batches and adjustment belong to training by the batch's statistics.
 //
-// Errors: ArgumentError for options out of range or at odds; ShapeError when the input does not fit
-// axis, ghost batches or parameters. The layer's state is then as before. Thread-safety: as Module.
+// A mask, given with a call, weighs what the statistics are taken over: 0 leaves a position out,
+// whatever it holds (the output has it, normalized by the others), and n is the sum of the weights.
+// A (ghost) batch without weight is normalized by the moving statistics. An empty batch, or one
+// without weight, changes nothing; one value per channel gives y = beta (with d, a and b where they
+// are used).
+//
+// The options say which variance enters moving_variance (variance_estimator.hpp), what a batch with
+// NaN does to the moving statistics (NonFinite), and which further banks of moving statistics there
+// are, for one layer that sees several distributions. Context::warn hears when inference meets
+// statistics that no training has updated.
+//
+// Errors: ArgumentError for options out of range or at odds, an unknown bank, a negative weight;
+// ShapeError when the input does not fit axis, ghost batches or parameters, or the mask the input.
+// The layer's state is then as before. Thread-safety: as Module.
 // Results do not depend on the number of threads. Source: Ioffe and Szegedy, Batch Normalization
 // (2015); Ioffe, Batch Renormalization (2017); Hoffer et al., Train longer, generalize better
 // (2017); tf.compat.v1.layers.batch_normalization.
 #pragma once
 
 #include <lamina/autograd/ops/normalization.hpp>
-#include <lamina/layers/adjustment.hpp>
 #include <lamina/layers/affine.hpp>
-#include <lamina/layers/batch_renormalization.hpp>
+#include <lamina/layers/batch_normalization_options.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 #include <lamina/layers/normalization_axes.hpp>
 #include <lamina/nn/module.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lamina {
 
-struct BatchNormalizationOptions {
-  std::vector<std::int64_t> axis = {-1};
-  double momentum = 0.99;  // weight of the old value; PyTorch's momentum is 1 minus this
-  double epsilon = 1e-3;
-  bool center = true;
-  bool scale = true;
-  Initializer beta_initializer = {};             // zeros
-  Initializer gamma_initializer = {};            // ones
-  Initializer moving_mean_initializer = {};      // zeros
-  Initializer moving_variance_initializer = {};  // ones
-  Regularizer beta_regularizer = {};
-  Regularizer gamma_regularizer = {};
-  Constraint beta_constraint = {};
-  Constraint gamma_constraint = {};
-  bool trainable = true;
-  std::string name = {};
-  bool renorm = false;
-  RenormClipping renorm_clipping = {};
-  double renorm_momentum = 0.99;
-  std::optional<bool> fused = {};  // selects the estimator of the seed; never fails
-  std::optional<std::int64_t> virtual_batch_size = {};
-  Adjustment adjustment = {};
-  VarianceEstimator variance_estimator = VarianceEstimator::tensorflow;
-
-  void visit(OptionVisitor& visitor);
+// What one call may say besides the context:
+//
+//   y = bn(x, ctx, {.training = false});            // unset: as the context
+//   y = bn(x, ctx, {.mask = valid});                // weights at least 0, over x's leading axes; an
+//                                                   // axis where they do not vary may have extent 1
+//   y = bn(x, ctx, {.bank = "generated"});          // empty: the layer's own statistics
+template <Scalar T>
+struct BatchNormalizationCall {
+  std::optional<bool> training = {};
+  Tensor<T> mask = {};
+  std::string_view bank = {};
 };
 
 template <Scalar T>
@@ -77,7 +72,13 @@ class BatchNormalization : public Module<T> {
  public:
   using Options = BatchNormalizationOptions;
 
+  using Call = BatchNormalizationCall<T>;
+
   explicit BatchNormalization(Options options = {});
+
+  using Module<T>::operator();
+  Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx, const Call& call);
+  Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx, const Call& call) const;
 
   void visit(Visitor<T>& visitor) override;
   void build(const Shape& input, Builder<T>& builder) override;
@@ -88,39 +89,45 @@ class BatchNormalization : public Module<T> {
   void visit_options(OptionVisitor& visitor) override { options_.visit(visitor); }
   const Options& options() const noexcept { return options_; }
 
+  // gamma and beta do not learn, the moving statistics stay, and they normalize in training too.
+  void freeze();
+  void set_trainable(bool trainable);
+  void set_update_statistics(std::optional<bool> update) { options_.update_statistics = update; }
+  void set_use_batch_statistics(std::optional<bool> use) { options_.use_batch_statistics = use; }
+
   const Parameter<T>& gamma() const noexcept { return gamma_; }
   const Parameter<T>& beta() const noexcept { return beta_; }
-  const Buffer<T>& moving_mean() const noexcept { return moving_mean_; }
-  const Buffer<T>& moving_variance() const noexcept { return moving_variance_; }
   Parameter<T>& gamma() noexcept { return gamma_; }
   Parameter<T>& beta() noexcept { return beta_; }
-  Buffer<T>& moving_mean() noexcept { return moving_mean_; }
-  Buffer<T>& moving_variance() noexcept { return moving_variance_; }
+  const Buffer<T>& moving_mean() const noexcept { return own().mean(); }
+  const Buffer<T>& moving_variance() const noexcept { return own().variance(); }
+  Buffer<T>& moving_mean() noexcept { return statistics_.front().mean(); }
+  Buffer<T>& moving_variance() noexcept { return statistics_.front().variance(); }
+  // Of a bank; the empty name is the layer's own. ArgumentError for an unknown one.
+  const MovingStatistics<T>& statistics(std::string_view bank = {}) const;
+  MovingStatistics<T>& statistics(std::string_view bank = {});
 
  private:
-  // The batch as the kernels see it, and what it was found to be.
-  struct Batch {
-    NormLayout layout;
-    Moments moments;           // by (ghost batch, channel)
-    Tensor<T> mean, variance;  // means over the ghost batches, in the parameters' shape
-  };
+  const MovingStatistics<T>& own() const noexcept { return statistics_.front(); }
+  Variable<T> normalize(const Variable<T>& x, const Context<T>& ctx, const Call& call) const;
+  // x is arranged, what they return is restored.
+  Variable<T> by_batch(const Variable<T>& x, const NormalizationAxes& axes,
+                       const MeasuredBatch<T>& batch, const Affine<T>& affine) const;
+  Variable<T> by_moving(const Variable<T>& x, const NormalizationAxes& axes,
+                        const MovingStatistics<T>& moving, const Context<T>& ctx) const;
+  Variable<T> adjusted(const Variable<T>& x, const NormalizationAxes& axes,
+                       const MeasuredBatch<T>& batch, const Affine<T>& renorm,
+                       const Context<T>& ctx) const;
 
-  void require_input(const Shape& input, const NormalizationAxes& axes) const;
-  NormLayout ghost_layout(const NormLayout& layout, const Shape& input) const;
-  Batch measured(const Variable<T>& arranged, const NormalizationAxes& axes) const;
+  void require_input(const NormalizationAxes& axes) const;
+  NormLayout ghost_layout(const NormalizationAxes& axes) const;
+  VarianceEstimator stored_estimator(const NormalizationAxes& axes) const;
   Affine<T> gamma_beta(const Context<T>& ctx) const;
   ScaleAndBias<T> adjustment_for(const Shape& input) const;
-  Variable<T> train(const Variable<T>& x, const NormalizationAxes& axes,
-                    const Context<T>& ctx) const;
-  Variable<T> infer(const Variable<T>& x, const NormalizationAxes& axes,
-                    const Context<T>& ctx) const;
-  void update_statistics(const Batch& batch, const NormalizationAxes& axes, int rank,
-                         const Context<T>& ctx) const;
 
   Options options_;
   Parameter<T> gamma_, beta_;
-  Buffer<T> moving_mean_, moving_variance_;
-  std::optional<BatchRenormalization<T>> renorm_;
+  std::vector<MovingStatistics<T>> statistics_;  // the layer's own, then the banks
 };
 
 extern template class BatchNormalization<float>;

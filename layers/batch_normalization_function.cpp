@@ -50,6 +50,9 @@ class Binder : public Visitor<T> {
  protected:
   void parameter(const std::string& name, Parameter<T>& member) override { bind(name, member); }
   void buffer(const std::string& name, Buffer<T>& member) override { bind(name, member); }
+  void counter(const std::string& name, Counter& member) override {
+    scope_.bind_counter(name, member);
+  }
 
  private:
   template <class Member>

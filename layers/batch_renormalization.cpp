@@ -2,6 +2,7 @@
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/batch_renormalization.hpp>
+#include <lamina/nn/detail/argument.hpp>
 #include <limits>
 #include <string>
 
@@ -25,7 +26,7 @@ void set_bound(const char* name, const std::optional<StepValue>& value, std::int
   if (!value) return;
   bound = value->at(step);
   require(std::isfinite(bound),
-          std::string("renorm_clipping.") + name + " must be finite; got " + std::to_string(bound));
+          std::string("renorm_clipping.") + name + " must be finite; got " + number_text(bound));
 }
 
 Bounds bounds_at(const RenormClipping& clipping, std::int64_t step) {
@@ -34,10 +35,10 @@ Bounds bounds_at(const RenormClipping& clipping, std::int64_t step) {
   set_bound("rmax", clipping.rmax, step, bounds.rmax);
   set_bound("dmax", clipping.dmax, step, bounds.dmax);
   require(bounds.rmax >= bounds.rmin, "renorm_clipping.rmax must be at least rmin; got rmax " +
-                                          std::to_string(bounds.rmax) + ", rmin " +
-                                          std::to_string(bounds.rmin));
+                                          number_text(bounds.rmax) + ", rmin " +
+                                          number_text(bounds.rmin));
   require(bounds.dmax >= 0,
-          "renorm_clipping.dmax must be at least 0; got " + std::to_string(bounds.dmax));
+          "renorm_clipping.dmax must be at least 0; got " + number_text(bounds.dmax));
   return bounds;
 }
 
@@ -81,13 +82,10 @@ void RenormClipping::visit(OptionVisitor& visitor) {
 
 template <Scalar T>
 BatchRenormalization<T>::BatchRenormalization(RenormClipping clipping, double renorm_momentum,
-                                              double momentum, double epsilon)
-    : clipping_(std::move(clipping)),
-      renorm_momentum_(renorm_momentum),
-      momentum_(momentum),
-      epsilon_(epsilon) {
+                                              double epsilon)
+    : clipping_(std::move(clipping)), renorm_momentum_(renorm_momentum), epsilon_(epsilon) {
   require(renorm_momentum >= 0 && renorm_momentum <= 1,
-          "renorm_momentum must lie in [0, 1]; got " + std::to_string(renorm_momentum));
+          "renorm_momentum must lie in [0, 1]; got " + number_text(renorm_momentum));
   RenormClipping constants = clipping_;
   for (auto* bound : {&constants.rmax, &constants.rmin, &constants.dmax}) {
     if (*bound && !(*bound)->is_constant()) bound->reset();
@@ -96,19 +94,20 @@ BatchRenormalization<T>::BatchRenormalization(RenormClipping clipping, double re
 }
 
 template <Scalar T>
-void BatchRenormalization<T>::visit(Visitor<T>& visitor) {
-  visitor("moving_stddev", moving_stddev_);
-  visitor("renorm_mean", renorm_mean_);
-  visitor("renorm_stddev", renorm_stddev_);
+void BatchRenormalization<T>::visit(Visitor<T>& visitor, const std::string& prefix) {
+  visitor(prefix + "moving_stddev", moving_stddev_);
+  visitor(prefix + "renorm_mean", renorm_mean_);
+  visitor(prefix + "renorm_stddev", renorm_stddev_);
 }
 
 template <Scalar T>
 void BatchRenormalization<T>::build(const Shape& shape, const Initializer& mean,
-                                    const Initializer& variance, Builder<T>& builder) {
+                                    const Initializer& variance, const std::string& prefix,
+                                    Builder<T>& builder) {
   const Initializer deviation(std::make_shared<SquareRootOf>(variance));
-  builder("moving_stddev", moving_stddev_, shape, deviation);
-  builder("renorm_mean", renorm_mean_, shape, mean);
-  builder("renorm_stddev", renorm_stddev_, shape, deviation);
+  builder(prefix + "moving_stddev", moving_stddev_, shape, deviation);
+  builder(prefix + "renorm_mean", renorm_mean_, shape, mean);
+  builder(prefix + "renorm_stddev", renorm_stddev_, shape, deviation);
 }
 
 template <Scalar T>
@@ -141,12 +140,12 @@ Affine<T> BatchRenormalization<T>::correction(const Tensor<T>& mean, const Tenso
 
 template <Scalar T>
 void BatchRenormalization<T>::update(const Tensor<T>& mean, const Tensor<T>& variance,
-                                     const Buffer<T>& moving_variance,
+                                     const Buffer<T>& moving_variance, const Rate& rate,
                                      const Context<T>& ctx) const {
   const Tensor<T> s = deviation(variance);
   ctx.update(renorm_mean_, mean, 1 - renorm_momentum_);
   ctx.update(renorm_stddev_, s, 1 - renorm_momentum_);
-  ctx.update(moving_stddev_, s, 1 - momentum_);
+  ctx.update(moving_stddev_, s, rate);
   ctx.update(moving_variance,
              [stddev = moving_stddev_.data(), epsilon = epsilon_](const Tensor<T>& current) {
                Tensor<T> result = Tensor<T>::uninitialized(current.shape());

@@ -8,7 +8,7 @@
 // then, with the state from before the step in r and d:
 //
 //   renorm_mean, renorm_stddev += (1 - renorm_momentum) (mean, s minus the old value)
-//   moving_stddev              += (1 - momentum) (s - moving_stddev)
+//   moving_stddev              += rate (s - moving_stddev)      the rate of moving_mean
 //   moving_variance             = max(moving_stddev^2 - epsilon, 0)
 //
 // A bound that is not given does not clip; rmin is applied before rmax. Bounds may be functions of
@@ -24,6 +24,7 @@
 #include <lamina/layers/affine.hpp>
 #include <lamina/nn/module.hpp>
 #include <optional>
+#include <string>
 
 namespace lamina {
 
@@ -57,26 +58,27 @@ struct RenormClipping {
 template <Scalar T>
 class BatchRenormalization {
  public:
-  BatchRenormalization(RenormClipping clipping, double renorm_momentum, double momentum,
-                       double epsilon);
+  BatchRenormalization(RenormClipping clipping, double renorm_momentum, double epsilon);
 
-  void visit(Visitor<T>& visitor);
+  // `prefix` stands before the names of the buffers.
+  void visit(Visitor<T>& visitor, const std::string& prefix);
   // The deviations start at the square root of what `variance` draws.
   void build(const Shape& shape, const Initializer& mean, const Initializer& variance,
-             Builder<T>& builder);
+             const std::string& prefix, Builder<T>& builder);
 
   // (r, d) as constants, one per channel, from the batch's statistics by channel.
   Affine<T> correction(const Tensor<T>& mean, const Tensor<T>& variance, std::int64_t step) const;
 
-  // Emits the updates of its three buffers and of moving_variance.
+  // Emits the updates of its three buffers and of moving_variance; `rate` is that of the moving
+  // averages.
   void update(const Tensor<T>& mean, const Tensor<T>& variance, const Buffer<T>& moving_variance,
-              const Context<T>& ctx) const;
+              const Rate& rate, const Context<T>& ctx) const;
 
  private:
   Tensor<T> deviation(const Tensor<T>& variance) const;
 
   RenormClipping clipping_;
-  double renorm_momentum_, momentum_, epsilon_;
+  double renorm_momentum_, epsilon_;
   Buffer<T> moving_stddev_, renorm_mean_, renorm_stddev_;
 };
 

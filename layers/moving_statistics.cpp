@@ -1,36 +1,78 @@
-#include <algorithm>
+#include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 
 namespace lamina {
 
-bool tensorflow_would_fuse(DType dtype, int rank, std::span<const int> kept_axes, bool fused) {
-  if (!fused || dtype != DType::float32 || kept_axes.size() != 1) return false;
-  const int axis = kept_axes.front();
-  return (rank == 4 || rank == 5) && (axis == 1 || axis == rank - 1);
-}
-
-double variance_factor(VarianceEstimator estimator, std::int64_t count) {
-  if (estimator != VarianceEstimator::unbiased) return 1;
-  return static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(count - 1, 1));
+template <Scalar T>
+MovingStatistics<T>::MovingStatistics(std::string bank, const BatchNormalizationOptions& options)
+    : bank_(std::move(bank)),
+      prefix_(bank_.empty() ? "" : bank_ + "."),
+      momentum_(options.momentum),
+      non_finite_(options.non_finite) {
+  if (!options.renorm) return;
+  renorm_.emplace(options.renorm_clipping, options.renorm_momentum, options.epsilon);
 }
 
 template <Scalar T>
-Tensor<T> averaged_over_groups(const Tensor<double>& values, const NormLayout& layout,
-                               const Shape& shape, double factor) {
-  Tensor<T> result = Tensor<T>::uninitialized(shape);
-  T* out = result.mutable_data();
-  const double weight = factor / static_cast<double>(layout.groups);
-  for (std::int64_t c = 0; c < layout.channels; ++c) {
-    double sum = 0;
-    for (std::int64_t g = 0; g < layout.groups; ++g) sum += values.data()[g * layout.channels + c];
-    out[c] = static_cast<T>(sum * weight);
-  }
-  return result;
+void MovingStatistics<T>::visit(Visitor<T>& visitor) {
+  visitor(prefixed("moving_mean"), mean_);
+  visitor(prefixed("moving_variance"), variance_);
+  if (renorm_) renorm_->visit(visitor, prefix_);
+  visitor(prefixed("updates"), updates_);
 }
 
-template Tensor<float> averaged_over_groups(const Tensor<double>&, const NormLayout&, const Shape&,
-                                            double);
-template Tensor<double> averaged_over_groups(const Tensor<double>&, const NormLayout&, const Shape&,
-                                             double);
+template <Scalar T>
+void MovingStatistics<T>::build(const Shape& shape, const Initializer& mean,
+                                const Initializer& variance, Builder<T>& builder) {
+  builder(prefixed("moving_mean"), mean_, shape, mean);
+  builder(prefixed("moving_variance"), variance_, shape, variance);
+  if (renorm_) renorm_->build(shape, mean, variance, prefix_, builder);
+}
+
+template <Scalar T>
+Moments MovingStatistics<T>::moments() const {
+  const Shape shape{1, mean_.value().size()};
+  return {.mean = mean_.value().template cast<double>().reshaped(shape),
+          .variance = variance_.value().template cast<double>().reshaped(shape),
+          .count = Tensor<double>(Shape{1}, 0.0)};
+}
+
+template <Scalar T>
+Affine<T> MovingStatistics<T>::correction(const BatchStatistics<T>& batch,
+                                          std::int64_t step) const {
+  if (!renorm_ || batch.empty) return {};
+  return renorm_->correction(batch.mean, batch.variance, step);
+}
+
+template <Scalar T>
+void MovingStatistics<T>::update(const BatchStatistics<T>& batch, const std::string& path,
+                                 const Context<T>& ctx) const {
+  if (batch.empty || !accepted(batch, path, ctx)) return;
+  const Rate rate = momentum_.rate(updates_);
+  ctx.update(mean_, batch.mean, rate);
+  if (renorm_) {
+    renorm_->update(batch.mean, batch.variance, variance_, rate, ctx);
+  } else {
+    ctx.update(variance_, batch.stored_variance, rate);
+  }
+  ctx.count(updates_);
+}
+
+template <Scalar T>
+bool MovingStatistics<T>::accepted(const BatchStatistics<T>& batch, const std::string& path,
+                                   const Context<T>& ctx) const {
+  if (non_finite_ == NonFinite::propagate || batch.finite()) return true;
+  if (non_finite_ == NonFinite::raise) {
+    throw NumericError("batch_normalization",
+                       "non_finite = raise needs finite statistics; got a batch whose mean or "
+                       "variance is not");
+  }
+  if (ctx.warn)
+    ctx.warn->warn(path, "a batch with NaN or infinity left the moving statistics as they were");
+  return false;
+}
+
+template class MovingStatistics<float>;
+template class MovingStatistics<double>;
 
 }  // namespace lamina

@@ -1,26 +1,64 @@
-// What a training step of batch normalization hands to its moving averages.
+// MovingStatistics: what inference normalizes by, and how training moves it.
 //
-// The batch's moments are averaged over the groups, and the variance takes the factor that the
-// estimator asks for: 1 (biased), or n / max(n - 1, 1) (unbiased), n the values behind one mean.
+//   moving_mean     += rate (mean - moving_mean)            rate = 1 - momentum; `cumulative`:
+//   moving_variance += rate (variance - moving_variance)    1 / (updates + 1)
+//   updates         += 1
+//
+// With renorm, its buffers belong to it, and moving_variance follows from moving_stddev
+// (batch_renormalization.hpp). A named bank holds a set of its own: its buffers are "<bank>.moving_mean"
+// and so on. What a batch that holds NaN or infinity does is the option non_finite.
 #pragma once
 
-#include <lamina/autograd/ops/normalization.hpp>
-#include <span>
+#include <lamina/layers/affine.hpp>
+#include <lamina/layers/batch_normalization_options.hpp>
+#include <lamina/layers/batch_renormalization.hpp>
+#include <lamina/layers/batch_statistics.hpp>
+#include <lamina/nn/module.hpp>
+#include <optional>
+#include <string>
 
 namespace lamina {
 
-enum class VarianceEstimator { tensorflow, biased, unbiased };
-
-// Whether TensorFlow 2.21 takes its fused kernel, which stores the unbiased variance: float32, rank
-// 4 with axis 1 or 3, or rank 5 with axis 1 or 4, one axis, and `fused` not switched off.
-bool tensorflow_would_fuse(DType dtype, int rank, std::span<const int> kept_axes, bool fused);
-
-// The factor of the variance under an estimator that is not `tensorflow`.
-double variance_factor(VarianceEstimator estimator, std::int64_t count);
-
-// The mean over the groups of values by (group, channel), times `factor`, in the given shape.
 template <Scalar T>
-Tensor<T> averaged_over_groups(const Tensor<double>& values, const NormLayout& layout,
-                               const Shape& shape, double factor = 1);
+class MovingStatistics {
+ public:
+  // `bank`: empty for the layer's own.
+  MovingStatistics(std::string bank, const BatchNormalizationOptions& options);
+
+  void visit(Visitor<T>& visitor);
+  void build(const Shape& shape, const Initializer& mean, const Initializer& variance,
+             Builder<T>& builder);
+
+  // Constants to normalize by.
+  Moments moments() const;
+  // Renorm's (r, d) for a batch; neither without renorm.
+  Affine<T> correction(const BatchStatistics<T>& batch, std::int64_t step) const;
+  // Emits one update. `path`: of the layer, for warnings.
+  void update(const BatchStatistics<T>& batch, const std::string& path,
+              const Context<T>& ctx) const;
+
+  const std::string& bank() const noexcept { return bank_; }
+  const Buffer<T>& mean() const noexcept { return mean_; }
+  const Buffer<T>& variance() const noexcept { return variance_; }
+  const Counter& updates() const noexcept { return updates_; }
+  Buffer<T>& mean() noexcept { return mean_; }
+  Buffer<T>& variance() noexcept { return variance_; }
+  Counter& updates() noexcept { return updates_; }
+
+ private:
+  std::string prefixed(const char* name) const { return prefix_ + name; }
+  bool accepted(const BatchStatistics<T>& batch, const std::string& path,
+                const Context<T>& ctx) const;
+
+  std::string bank_, prefix_;
+  Momentum momentum_;
+  NonFinite non_finite_;
+  Buffer<T> mean_, variance_;
+  Counter updates_;
+  std::optional<BatchRenormalization<T>> renorm_;
+};
+
+extern template class MovingStatistics<float>;
+extern template class MovingStatistics<double>;
 
 }  // namespace lamina

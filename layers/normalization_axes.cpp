@@ -87,9 +87,33 @@ Variable<T> NormalizationAxes::restored(const Variable<T>& y) const {
   return adjacent() ? y : transpose(y, inverse_);
 }
 
+template <Scalar T>
+Tensor<T> NormalizationAxes::arranged_weights(const Tensor<T>& mask) const {
+  if (!mask.defined()) return mask;
+  const auto refuse = [&](const char* what) {
+    throw ShapeError(kWho, std::string("a mask must ") + what + "; got mask " +
+                               mask.shape().to_string() + " for input " + input_.to_string());
+  };
+  const int rank = input_.rank();
+  if (mask.rank() > rank) refuse("have no more axes than the input");
+  std::vector<std::int64_t> given(static_cast<std::size_t>(rank), 1), wanted = given;
+  for (int a = 0; a < rank; ++a) {
+    const auto i = static_cast<std::size_t>(a);
+    const bool kept = std::binary_search(kept_.begin(), kept_.end(), a);
+    if (a < mask.rank()) given[i] = mask.shape()[a];
+    if (!kept) wanted[i] = input_[a];
+    if (given[i] != 1 && given[i] != input_[a]) refuse("fit the input's leading axes");
+    if (kept && given[i] != 1) refuse("be the same for all channels");
+  }
+  const Variable<T> weights(mask.reshaped(Shape(std::span<const std::int64_t>(given))));
+  const Shape full{std::span<const std::int64_t>(wanted)};
+  return arranged(broadcast_to(weights, full)).value().reshaped({full.size()});
+}
+
 #define LAMINA_NORMALIZATION_AXES(T)                                                            \
   template Variable<T> NormalizationAxes::arranged(const Variable<T>&) const;                   \
   template Variable<T> NormalizationAxes::restored(const Variable<T>&) const;                   \
+  template Tensor<T> NormalizationAxes::arranged_weights(const Tensor<T>&) const;               \
   template std::optional<Variable<T>> NormalizationAxes::per_channel(const Variable<T>&) const; \
   template Variable<T> NormalizationAxes::broadcastable(const Variable<T>&) const;
 LAMINA_NORMALIZATION_AXES(float)

@@ -29,6 +29,7 @@ class NormalizationAxes {
  public:
   NormalizationAxes(std::span<const std::int64_t> axis, const Shape& input);
 
+  const Shape& input() const noexcept { return input_; }
   // Ascending, not negative.
   const std::vector<int>& kept() const noexcept { return kept_; }
   Shape parameter_shape() const;
@@ -39,6 +40,13 @@ class NormalizationAxes {
   Variable<T> arranged(const Variable<T>& x) const;
   template <Scalar T>
   Variable<T> restored(const Variable<T>& y) const;
+
+  // Weights of the positions behind one channel, from a mask over the input's leading axes, in the
+  // order of arranged(): one for every (outer, middle, inner). Extent 1 stands for all of an axis;
+  // none is needed on trailing axes. An undefined mask gives undefined weights. ShapeError when the
+  // mask does not fit or varies along a kept axis.
+  template <Scalar T>
+  Tensor<T> arranged_weights(const Tensor<T>& mask) const;
 
   // A variable that broadcasts to the input, as one value per channel; nothing where it varies
   // along a reduced axis.

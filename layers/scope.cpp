@@ -123,6 +123,17 @@ void Scope::store(const std::string& name, const Member& member) const {
   entry_->store->order.push_back(path);
 }
 
+void Scope::bind_counter(const std::string& name, Counter& member) const {
+  auto& counters = entry_->store->counters;
+  const std::string path = full_name(name);
+  const auto found = counters.find(path);
+  if (found != counters.end()) {
+    member = share(found->second);
+  } else {
+    counters.emplace(path, share(member));
+  }
+}
+
 template ParameterList<float> Scope::parameters() const;
 template ParameterList<double> Scope::parameters() const;
 template Variable<float> Scope::regularization(const Context<float>&) const;

@@ -68,12 +68,17 @@ class Scope {
   // Keeps a handle on a new variable.
   template <class Member>
   void store(const std::string& name, const Member& member) const;
+  // Counters go with the variables of their layer: one that is there is put in the place of
+  // `member`, else a handle on this one is kept. They are no variables, and reuse does not ask for
+  // them.
+  void bind_counter(const std::string& name, Counter& member) const;
 
  private:
   using Stored = std::variant<Parameter<float>, Parameter<double>, Buffer<float>, Buffer<double>>;
   struct Store {
     std::map<std::string, Stored> variables;
     std::vector<std::string> order;
+    std::map<std::string, Counter> counters;
   };
   // One entering of a scope.
   struct Entry {

@@ -20,6 +20,7 @@
 namespace lamina {
 
 class Rng;
+class StatisticsReduction;
 
 template <Scalar T>
 class Module;
@@ -86,7 +87,9 @@ class CollectedUpdates {
   void apply();  // writes all or, when one fails, none; then forgets them
   void clear() noexcept { updates_.clear(); }
   // Keeps the first `size` changes.
-  void shrink(std::int64_t size) noexcept { updates_.erase(updates_.begin() + size, updates_.end()); }
+  void shrink(std::int64_t size) noexcept {
+    updates_.erase(updates_.begin() + size, updates_.end());
+  }
   std::vector<std::string> paths() const;  // of the buffers, in order; counters have none
 
  private:
@@ -113,6 +116,9 @@ struct Context {
   Warnings* warn = nullptr;
   CollectedUpdates<T>* collected = nullptr;
   CallObserver<T>* observer = nullptr;
+  // Where normalizations find the other shares of a batch that is spread over processes; null: there
+  // are none.
+  StatisticsReduction* reduction = nullptr;
 
   // Records on `tape`; takes the next step number from `rng`.
   static Context for_training(Tape<T>& tape, Rng& rng);

@@ -180,21 +180,12 @@ void Builder<T>::operator()(std::string_view name, Buffer<T>& buffer, const Shap
 
 template <Scalar T>
 Variable<T> Module<T>::operator()(const Variable<T>& x, const Context<T>& ctx) {
-  return entered(ctx, true, [&](const Context<T>& inner) { return run(x, inner); });
+  return call(x, ctx, [&](const Context<T>& inner) { return forward(x, inner); });
 }
 
 template <Scalar T>
 Variable<T> Module<T>::operator()(const Variable<T>& x, const Context<T>& ctx) const {
-  return entered(ctx, false, [&](const Context<T>& inner) { return run(x, inner); });
-}
-
-template <Scalar T>
-Variable<T> Module<T>::run(const Variable<T>& x, const Context<T>& ctx) const {
-  const Prepared needed = ctx.writable ? Prepared::named : Prepared::built;
-  if (prepared_.load(std::memory_order_relaxed) < needed) prepare(x.shape(), ctx);
-  Variable<T> y = forward(x, ctx);
-  if (ctx.observer) ctx.observer->called(*this, x, y);
-  return y;
+  return call(x, ctx, [&](const Context<T>& inner) { return forward(x, inner); });
 }
 
 // The outermost call decided whether the tree may be changed; where it may, its objects are not

@@ -138,7 +138,15 @@ class Module {
 
   // For modules with a method of their own beside forward (several inputs, say): runs `function`
   // with the context that the children must get, with names, building rights and error paths as a
-  // call.
+  // call. With x, the module is built for it and observed with it as by its call operator.
+  template <class Function>
+  Variable<T> call(const Variable<T>& x, const Context<T>& ctx, Function&& function) {
+    return entered(ctx, true, [&](const Context<T>& inner) { return run(x, inner, function); });
+  }
+  template <class Function>
+  Variable<T> call(const Variable<T>& x, const Context<T>& ctx, Function&& function) const {
+    return entered(ctx, false, [&](const Context<T>& inner) { return run(x, inner, function); });
+  }
   template <class Function>
   auto call(const Context<T>& ctx, Function&& function) {
     return entered(ctx, true, std::forward<Function>(function));
@@ -152,7 +160,17 @@ class Module {
   friend class NamingVisitor<T>;
   friend class UnpreparingVisitor<T>;
 
-  Variable<T> run(const Variable<T>& x, const Context<T>& ctx) const;
+  template <class Function>
+  Variable<T> run(const Variable<T>& x, const Context<T>& ctx, Function&& function) const {
+    if (!is_prepared(ctx)) prepare(x.shape(), ctx);
+    Variable<T> y = function(ctx);
+    if (ctx.observer) ctx.observer->called(*this, x, y);
+    return y;
+  }
+  bool is_prepared(const Context<T>& ctx) const noexcept {
+    const Prepared needed = ctx.writable ? Prepared::named : Prepared::built;
+    return prepared_.load(std::memory_order_relaxed) >= needed;
+  }
   void prepare(const Shape& input, const Context<T>& ctx) const;
   void unprepare_tree() const;
   static void enter_tree_copy(const Module& source);

@@ -67,7 +67,7 @@ Tensor<T> clip(const Tensor<T>& x, T low, T high) {
 template <Scalar T>
 Tensor<T> keep_inside(const Tensor<T>& x, const Tensor<T>& guide, T low, T high) {
   return zip(
-      "clip", [=](T v, T g) { return (g < low) | (g > high) ? T{0} : v; }, x, guide);
+      "clip", [=](T v, T g) { return ((g < low) | (g > high)) ? T{0} : v; }, x, guide);
 }
 
 template <Scalar T>

@@ -35,7 +35,7 @@ BatchNormalizationOptions options_from(ArgumentReader& arguments) {
     options.axis = axis.is_array() ? axis.get<std::vector<std::int64_t>>()
                                    : std::vector<std::int64_t>{axis.get<std::int64_t>()};
   }
-  options.momentum = arguments.get("momentum", options.momentum);
+  options.momentum = arguments.get("momentum", options.momentum.weight());
   options.epsilon = arguments.get("epsilon", options.epsilon);
   options.center = arguments.get("center", options.center);
   options.scale = arguments.get("scale", options.scale);

@@ -12,26 +12,16 @@
 namespace lamina::test {
 namespace {
 
-const FeatureList kNotBuilt = {
-    {"cumulative", "momentum = None, the exact average of all batches, is not built yet"},
-    {"not_tracking", "batch statistics at inference are not built yet"},
-};
-
-// PyTorch's convention: momentum weighs the new value, the running variance is unbiased, axis 1.
-BatchNormalizationOptions options_from_torch(GoldenCase& test, const Json& given) {
+BatchNormalizationOptions options_from_torch(const Json& given) {
   ArgumentReader arguments(given);
+  PyTorchBatchNorm torch{.eps = arguments.get("eps", 1e-5),
+                         .affine = arguments.get("affine", true),
+                         .track_running_stats = arguments.get("track_running_stats", true)};
   const Json& momentum = arguments.at("momentum");
-  if (momentum.is_null()) test.skip_if_listed(kNotBuilt, "cumulative");
-  if (!arguments.get("track_running_stats", true)) test.skip_if_listed(kNotBuilt, "not_tracking");
-  const bool affine = arguments.get("affine", true);
-  const double epsilon = arguments.get("eps", 1e-5);
+  torch.momentum =
+      momentum.is_null() ? std::optional<double>() : std::optional(momentum.get<double>());
   arguments.finish();
-  return {.axis = {1},
-          .momentum = 1 - momentum.get<double>(),
-          .epsilon = epsilon,
-          .center = affine,
-          .scale = affine,
-          .variance_estimator = VarianceEstimator::unbiased};
+  return BatchNormalizationOptions::from_pytorch(torch);
 }
 
 Json lamina_names(const Json& torch_state) {
@@ -61,11 +51,20 @@ void compare_step(GoldenCase& test, BatchNormalization<T>& layer, const Json& st
   compare("dx", result.dx);
   compare("dweight", result.dgamma);
   compare("dbias", result.dbeta);
+  // Where torch tracks nothing, lamina's statistics stay as they were made.
   const Json state = lamina_names(step.at("state"));
+  const std::int64_t updates = layer.statistics().updates().value();
+  test.check(updates == step.at("state").value("num_batches_tracked", std::int64_t{0}),
+             when + ": the number of updates must be torch's");
   const std::map<std::string, std::string> torch_names = {{"moving_mean", "state.running_mean"},
                                                           {"moving_variance", "state.running_var"}};
   for (const auto& [name, value] : state_of(layer)) {
     if (!torch_names.contains(name)) continue;
+    if (!state.contains(name)) {
+      test.check(identical(value, Tensor<T>(value.shape(), name == "moving_mean" ? T{0} : T{1})),
+                 when + ": " + name + " must be as it was made");
+      continue;
+    }
     const std::string& key = torch_names.at(name);
     const double allowed = tolerance.contains(key) ? tolerance.at(key).get<double>() : 1e-7;
     test.compare(when + "." + name, value, state.at(name), absolute(allowed));
@@ -74,7 +73,7 @@ void compare_step(GoldenCase& test, BatchNormalization<T>& layer, const Json& st
 
 template <Scalar T>
 void run_module(GoldenCase& test, const Json& item) {
-  BatchNormalizationOptions options = options_from_torch(test, item.at("arguments"));
+  BatchNormalizationOptions options = options_from_torch(item.at("arguments"));
   Json initial = lamina_names(item.at("initial_state"));
   initial.update(lamina_names(item.at("parameters")));
   set_initial(options, initial);

@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(collected_updates_of_two_calls_add_up) {
     collected(kX, collect);
     collected(second, collect);
     BOOST_TEST(same_state(before, state_of<double>(collected)));
-    BOOST_TEST(updates.size() == (renorm ? 10 : 4));
+    BOOST_TEST(updates.size() == (renorm ? 12 : 6));
     updates.apply();
     applied(kX, apply);
     applied(second, apply);
@@ -274,17 +274,20 @@ BOOST_AUTO_TEST_CASE(options_out_of_range_are_refused) {
     check_message<ArgumentError>([&] { Layer layer(options); }, "[batch_normalization] " + message);
   };
   refused({.axis = {}}, "axis must name at least one axis; got an empty list");
-  refused({.momentum = 2}, "momentum must lie in [0, 1]; got 2.000000");
+  refused({.momentum = 2}, "momentum must lie in [0, 1]; got 2");
   refused({.momentum = nan}, "momentum must lie in [0, 1]; got nan");
-  refused({.epsilon = -1}, "epsilon must be finite and at least 0; got -1.000000");
+  refused({.epsilon = -1}, "epsilon must be finite and at least 0; got -1");
+  refused({.banks = {"fake", "fake"}}, "banks must differ; got 'fake' twice");
+  refused({.banks = {"a.b"}}, "a bank's name must be letters, digits and '_'; got 'a.b'");
+  refused({.banks = {""}}, "a bank's name must be letters, digits and '_'; got ''");
   refused({.renorm_clipping = {.rmax = 2}},
           "renorm_clipping needs renorm = true; got bounds without it");
   refused({.renorm = true, .renorm_clipping = {.rmax = 1, .rmin = 2}},
-          "renorm_clipping.rmax must be at least rmin; got rmax 1.000000, rmin 2.000000");
+          "renorm_clipping.rmax must be at least rmin; got rmax 1, rmin 2");
   refused({.renorm = true, .renorm_clipping = {.dmax = -1}},
-          "renorm_clipping.dmax must be at least 0; got -1.000000");
+          "renorm_clipping.dmax must be at least 0; got -1");
   refused({.renorm = true, .renorm_momentum = -0.5},
-          "renorm_momentum must lie in [0, 1]; got -0.500000");
+          "renorm_momentum must lie in [0, 1]; got -0.5");
   refused({.virtual_batch_size = 0}, "virtual_batch_size must be at least 1; got 0");
   refused({.axis = {0}, .virtual_batch_size = 2},
           "virtual_batch_size needs the batch axis reduced; got axis 0 among the kept axes");
