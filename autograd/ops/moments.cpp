@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <lamina/autograd/kernels/normalization.hpp>
+#include <lamina/autograd/kernels/moments.hpp>
 #include <lamina/autograd/ops/moments.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 
@@ -40,13 +40,12 @@ Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& w
   Moments result{Tensor<double>::uninitialized(by_statistic),
                  Tensor<double>::uninitialized(by_statistic),
                  Tensor<double>::uninitialized(Shape{layout.groups})};
-  kernels::sum_weights(weights.data(), layout, result.count.mutable_data());
+  kernels::moments(x.data(), weights.data(), layout, result.count.mutable_data(),
+                   result.mean.mutable_data(), result.variance.mutable_data());
   for (const double n : result.count.values()) {
     if (std::isfinite(n)) continue;
     throw ArgumentError(kWho, fmt::format("the sum of the weights must be finite; got {}", n));
   }
-  kernels::moments(x.data(), weights.data(), layout, result.count.data(),
-                   result.mean.mutable_data(), result.variance.mutable_data());
   return result;
 }
 

@@ -1,0 +1,296 @@
+#include <algorithm>
+#include <cmath>
+#include <lamina/autograd/kernels/moments.hpp>
+#include <lamina/autograd/kernels/norm_blocks.hpp>
+#include <lamina/autograd/kernels/norm_sums.hpp>
+#include <lamina/autograd/tensor/tensor.hpp>
+#include <limits>
+#include <type_traits>
+
+namespace lamina::kernels {
+namespace {
+
+// Chan's update: the moments of a set and of what is added to it. Where the set has `count`
+// members, its squares are sum((x - mean)^2).
+class Union {
+ public:
+  Union(double count, double added) : share_(added / (count + added)), reduced_(count * share_) {}
+
+  void add(double& mean, double& squares, double added_mean, double added_squares) const {
+    const double difference = added_mean - mean;
+    mean += difference * share_;
+    squares += added_squares + difference * difference * reduced_;
+  }
+
+ private:
+  double share_, reduced_;
+};
+
+// Terms of the two sums about a shift.
+template <class A>
+Pair<A> weighted_difference(A weight, A difference) {
+  return {weight * difference, weight * difference * difference};
+}
+
+// Whether the squares in these sums neither overflowed nor vanished.
+template <class A>
+bool in_range(A sum, A squares) {
+  constexpr A kSmall = std::numeric_limits<A>::min() / std::numeric_limits<A>::epsilon();
+  return std::isfinite(squares) && (squares >= kSmall || (sum == 0 && squares == 0));
+}
+
+// The moments so far of a tile's channels. Means count from an origin, one of the channel's values,
+// so that they keep their digits when they are large beside the deviation.
+template <Scalar T>
+struct Channels {
+  const T* origin;
+  std::int64_t origin_stride;
+  double* mean;
+  double* squares;
+  double count = 0;
+};
+
+// ---- adjacent channels: a block is rows, a channel a column in them ----
+
+// Adds columns [begin, begin + width), if precision A suffices.
+template <class A, bool kWeighted, Scalar T>
+bool add_columns(const T* x, const Block& block, const T* weights, double count, std::int64_t begin,
+                 int width, const Channels<T>& to) {
+  const auto row = [&](int r) { return x + block.offset[r] + begin; };
+  const auto weight = [&](int r) { return kWeighted ? static_cast<A>(weights[r]) : A{1}; };
+  A shift[kStrip] = {}, sum[kStrip] = {}, squares[kStrip] = {};
+  add_rows(
+      block.rows, width,
+      [&](int r) {
+        return [x = row(r), w = weight(r)](int c) { return w * static_cast<A>(x[c]); };
+      },
+      [&](int c, A term) { shift[c] += term; });
+  const double inverse_count = 1 / count;
+  for (int c = 0; c < width; ++c) shift[c] *= static_cast<A>(inverse_count);
+  add_rows(
+      block.rows, width,
+      [&](int r) {
+        return [x = row(r), w = weight(r), &shift](int c) {
+          return weighted_difference<A>(w, static_cast<A>(x[c]) - shift[c]);
+        };
+      },
+      [&](int c, Pair<A> terms) {
+        sum[c] += terms.first;
+        squares[c] += terms.second;
+      });
+  if constexpr (!std::is_same_v<A, double>) {
+    bool exact = true;
+    for (int c = 0; c < width; ++c) exact = exact && in_range(sum[c], squares[c]);
+    if (!exact) return false;
+  }
+  const Union both(to.count, count);
+  for (int c = 0; c < width; ++c) {
+    const double s = static_cast<double>(sum[c]), mean = s * inverse_count;
+    const double origin = static_cast<double>(to.origin[begin + c]);
+    both.add(to.mean[begin + c], to.squares[begin + c],
+             static_cast<double>(shift[c]) - origin + mean,
+             static_cast<double>(squares[c]) - s * mean);
+  }
+  return true;
+}
+
+// The rows of a block that have a weight, and the weights.
+template <Scalar T>
+struct WeightedRows {
+  Block block;
+  T weights[Block::kRows];
+  double count = 0;
+
+  WeightedRows(const Block& all, const T* place_weights) {
+    for (int r = 0; r < all.rows; ++r) {
+      const T weight = place_weights[all.place[r]];
+      if (weight == 0) continue;
+      weights[block.rows] = weight;
+      block.offset[block.rows++] = all.offset[r];
+      count += static_cast<double>(weight);
+    }
+  }
+};
+
+template <bool kWeighted, Scalar T>
+void add_all_columns(const T* x, const Block& block, const T* weights, double count,
+                     std::int64_t channels, Channels<T>& to) {
+  if (count == 0) return;
+  for (std::int64_t begin = 0; begin < channels; begin += kStrip) {
+    const int width = static_cast<int>(std::min<std::int64_t>(kStrip, channels - begin));
+    if (!add_columns<T, kWeighted>(x, block, weights, count, begin, width, to)) {
+      add_columns<double, kWeighted>(x, block, weights, count, begin, width, to);
+    }
+  }
+  to.count += count;
+}
+
+// ---- channels of several adjacent elements: a block is runs of them ----
+
+// Adds a channel whose elements begin `offset` behind the block's, if precision A suffices.
+template <class A, bool kWeighted, Scalar T>
+bool add_runs(const T* x, const Block& block, const T* weights, double count, std::int64_t channel,
+              std::int64_t offset, const Channels<T>& to) {
+  struct Run {
+    const T* x;
+    const T* w;
+    A weight(int i) const { return kWeighted ? static_cast<A>(w[i]) : A{1}; }
+    A value(int i) const { return static_cast<A>(kWeighted ? kept_if(w[i] != 0, x[i]) : x[i]); }
+  };
+  const auto run = [&](int r) {
+    return Run{x + block.offset[r] + offset, kWeighted ? weights + block.place[r] : nullptr};
+  };
+  const A total =
+      sum_runs<A>(block.rows, block.length, [&](int r) {
+        return [at = run(r)](int i) { return Pair<A>{at.weight(i) * at.value(i), A{0}}; };
+      }).first;
+  const A shift = total * static_cast<A>(1 / count);
+  const Pair<A> sums = sum_runs<A>(block.rows, block.length, [&](int r) {
+    return [at = run(r), shift](int i) {
+      return weighted_difference<A>(at.weight(i), at.value(i) - shift);
+    };
+  });
+  if (!std::is_same_v<A, double> && !in_range(sums.first, sums.second)) return false;
+  const double sum = static_cast<double>(sums.first), mean = sum / count;
+  const double origin = static_cast<double>(to.origin[channel * to.origin_stride]);
+  Union(to.count, count)
+      .add(to.mean[channel], to.squares[channel], static_cast<double>(shift) - origin + mean,
+           static_cast<double>(sums.second) - sum * mean);
+  return true;
+}
+
+template <bool kWeighted, Scalar T>
+void add_all_runs(const T* x, const Block& block, const T* weights, std::int64_t channels,
+                  std::int64_t inner, Channels<T>& to) {
+  double count = static_cast<double>(block.rows * block.length);
+  if (kWeighted) {
+    count = sum_runs<double>(block.rows, block.length, [&](int r) {
+              return [w = weights + block.place[r]](int i) {
+                return Pair<double>{static_cast<double>(w[i]), 0.0};
+              };
+            }).first;
+  }
+  if (count == 0) return;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    if (!add_runs<T, kWeighted>(x, block, weights, count, c, c * inner, to)) {
+      add_runs<double, kWeighted>(x, block, weights, count, c, c * inner, to);
+    }
+  }
+  to.count += count;
+}
+
+template <Scalar T>
+void add_block(const T* x, const T* weights, const Block& block, const Tile& tile,
+               const NormLayout& layout, Channels<T>& to) {
+  const std::int64_t channels = tile.channels();
+  if (layout.inner > 1) {
+    weights ? add_all_runs<true>(x, block, weights, channels, layout.inner, to)
+            : add_all_runs<false>(x, block, weights, channels, layout.inner, to);
+  } else if (weights) {
+    const WeightedRows<T> rows(block, weights);
+    add_all_columns<true>(x, rows.block, rows.weights, rows.count, channels, to);
+  } else {
+    add_all_columns<false>(x, block, weights, static_cast<double>(block.rows), channels, to);
+  }
+}
+
+// Where the origin of a group's first channel lies in x: at the first place that has a weight.
+template <Scalar T>
+std::int64_t origin_of(const T* weights, const NormLayout& layout, std::int64_t group) {
+  const std::int64_t run = layout.middle * layout.inner, stride = layout.groups * run;
+  std::int64_t place = group * run;
+  for (std::int64_t outer = 0; weights && outer < layout.outer; ++outer) {
+    const T* begin = weights + outer * stride + group * run;
+    const T* found = std::find_if(begin, begin + run, [](T w) { return w != 0; });
+    if (found == begin + run) continue;
+    place = found - weights;
+    break;
+  }
+  return place / layout.inner * layout.channels * layout.inner + place % layout.inner;
+}
+
+// Of every chunk: mean and squares of each statistic, the count of each group.
+class Parts {
+ public:
+  Parts(const NormLayout& layout, std::int64_t chunks)
+      : groups_(layout.groups),
+        channels_(layout.channels),
+        values_(Shape{chunks, 2 * layout.statistics() + layout.groups}, 0.0),
+        data_(values_.mutable_data()) {}
+
+  double* mean(std::int64_t chunk, std::int64_t group) const {
+    return data_ + chunk * values_.shape()[1] + group * channels_;
+  }
+  double* squares(std::int64_t chunk, std::int64_t group) const {
+    return mean(chunk, group) + groups_ * channels_;
+  }
+  double& count(std::int64_t chunk, std::int64_t group) const {
+    return mean(chunk, 0)[2 * groups_ * channels_ + group];
+  }
+
+  // All chunks in order, into sums that are 0.
+  void merge(double* count_sum, double* mean_sum, double* squares_sum) const {
+    for (std::int64_t chunk = 0; chunk < values_.shape()[0]; ++chunk) {
+      for (std::int64_t g = 0; g < groups_; ++g) {
+        const double added = count(chunk, g);
+        if (added == 0) continue;
+        const Union both(count_sum[g], added);
+        for (std::int64_t c = 0; c < channels_; ++c) {
+          both.add(mean_sum[g * channels_ + c], squares_sum[g * channels_ + c], mean(chunk, g)[c],
+                   squares(chunk, g)[c]);
+        }
+        count_sum[g] += added;
+      }
+    }
+  }
+
+ private:
+  std::int64_t groups_, channels_;
+  Tensor<double> values_;
+  double* data_;
+};
+
+}  // namespace
+
+template <Scalar T>
+void moments(const T* x, const T* weights, const NormLayout& given, double* count, double* mean,
+             double* variance) {
+  std::fill_n(count, given.groups, 0.0);
+  std::fill_n(mean, given.statistics(), 0.0);
+  std::fill_n(variance, given.statistics(), 0.0);
+  if (given.size() == 0) return;
+
+  const NormLayout layout = simplified(given, weights != nullptr);
+  Tensor<std::int64_t> origins = Tensor<std::int64_t>::uninitialized(Shape{layout.groups});
+  std::int64_t* origin = origins.mutable_data();
+  for (std::int64_t g = 0; g < layout.groups; ++g) origin[g] = origin_of(weights, layout, g);
+
+  const Tiling tiling(layout);
+  const Parts parts(layout, tiling.chunks());
+  tiling.for_each_tile([&](const Tile& tile) {
+    Channels<T> channels{.origin = x + origin[tile.group] + tile.channel_begin * layout.inner,
+                         .origin_stride = layout.inner,
+                         .mean = parts.mean(tile.chunk, tile.group) + tile.channel_begin,
+                         .squares = parts.squares(tile.chunk, tile.group) + tile.channel_begin};
+    tiling.for_each_block(
+        tile, [&](const Block& block) { add_block(x, weights, block, tile, layout, channels); });
+    if (tile.channel_begin == 0) parts.count(tile.chunk, tile.group) = channels.count;
+  });
+  parts.merge(count, mean, variance);
+
+  for (std::int64_t g = 0; g < layout.groups; ++g) {
+    if (count[g] == 0) continue;
+    for (std::int64_t c = 0; c < layout.channels; ++c) {
+      const std::int64_t s = g * layout.channels + c;
+      mean[s] += static_cast<double>(x[origin[g] + c * layout.inner]);
+      variance[s] = std::max(variance[s] / count[g], 0.0);
+    }
+  }
+  // Groups that were taken for channels have all the same count.
+  std::fill(count + layout.groups, count + given.groups, count[0]);
+}
+
+template void moments(const float*, const float*, const NormLayout&, double*, double*, double*);
+template void moments(const double*, const double*, const NormLayout&, double*, double*, double*);
+
+}  // namespace lamina::kernels
