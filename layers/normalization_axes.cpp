@@ -91,7 +91,7 @@ template <Scalar T>
 Tensor<T> NormalizationAxes::arranged_weights(const Tensor<T>& mask) const {
   if (!mask.defined()) return mask;
   const auto refuse = [&](const char* what) {
-    throw ShapeError(kWho, std::string("a mask must ") + what + "; got mask " +
+    throw ShapeError("batch_normalization", std::string("a mask must ") + what + "; got mask " +
                                mask.shape().to_string() + " for input " + input_.to_string());
   };
   const int rank = input_.rank();
