@@ -1,5 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <examples/program.hpp>
+#include <fstream>
+#include <iterator>
 #include <lamina/lamina.hpp>
 #include <support/files.hpp>
 
@@ -68,6 +70,38 @@ BOOST_AUTO_TEST_CASE(draws_and_counts) {
   BOOST_TEST(lines_in(two.output) == 2 * 15);
   BOOST_TEST(contains(two.output, "\u2580"));
   BOOST_TEST(!contains(two.output, "right"));
+}
+
+// The pixels that train_mnist trained on are those that classify feeds, and one thread trains the
+// same bytes as two.
+BOOST_AUTO_TEST_CASE(recognizes_what_train_mnist_learned_on_any_number_of_threads) {
+  const TemporaryFolder folder;
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  const auto bytes_of = [](const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto trained = [&](const char* threads, const std::string& file) {
+    const Finished done = run_program(
+        "train_mnist", {"--data", "synthetic", "--model", "mlp", "--examples", "600", "--epochs",
+                        "4", "--threads", threads, "--quiet", "--save", file});
+    BOOST_TEST(done.status == 0, done.output);
+    return bytes_of(file);
+  };
+  const std::string one = trained("1", path("one.lamina"));
+  BOOST_TEST(!one.empty());
+  BOOST_TEST((one == trained("2", path("two.lamina"))), "two threads trained other bytes");
+
+  const Dataset digits = data::synthetic_digits({.examples = 200, .seed = 77});
+  const auto& pixels = std::get<Tensor<std::uint8_t>>(digits.features());
+  data::write_idx(path("images"), pixels.reshaped({200, 28, 28}));
+  data::write_idx(path("labels"), digits.labels().cast<std::uint8_t>());
+  const Finished classified = run_program(
+      "classify",
+      {path("one.lamina"), path("images"), "--labels", path("labels"), "--count", "200"});
+  BOOST_TEST(classified.status == 0, classified.output);
+  const auto summary = classified.output.substr(classified.output.rfind("right: "));
+  BOOST_TEST(std::stoi(summary.substr(7)) > 150, summary);
 }
 
 BOOST_AUTO_TEST_CASE(the_drawing_follows_the_terminal) {

@@ -50,6 +50,15 @@ class Accuracy(unittest.TestCase):
         if os.cpu_count() >= 2:
             self.assertLess(statistics.median(seconds for _, seconds in runs), SECONDS_ALLOWED)
 
+    def test_threads_do_not_change_the_model(self):
+        models = []
+        for threads in ("1", "2"):
+            with tempfile.TemporaryDirectory() as folder:
+                subprocess.run([program, "--quiet", "--data", data, "--checkpoint-dir", folder, "--threads", threads,
+                                "--epochs", "1", "--examples", "3000"], stdout=subprocess.DEVNULL, check=True)
+                models.append((Path(folder) / "mnist.lamina").read_bytes())
+        self.assertTrue(models[0] == models[1], "two threads trained other bytes than one")
+
     def test_multi_layer_perceptron(self):
         accuracies = [train("--model", "mlp", "--epochs", "5", "--seed", str(seed))[0] for seed in SEEDS]
         self.assertGreaterEqual(statistics.median(accuracies), 97.8, accuracies)
