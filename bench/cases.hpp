@@ -4,6 +4,7 @@
 namespace bench {
 
 void add_batch_normalization();
+void add_batch_normalization_options();
 void add_convolution();
 void add_dense();
 void add_tape();

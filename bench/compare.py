@@ -7,7 +7,8 @@ medians within them; in parentheses the smallest minimum. A ratio above 1 means 
 marks times of which fewer than three samples were undisturbed: they wait for a quieter machine.
 
 Where a library may choose the layout of images (convolutions, whole networks), the peer counts with its
-better one; batch normalization is compared in the same layout.
+better one; batch normalization is compared in the same layout. "x plain": the time over that of the same
+layer without options, measured in turn.
 """
 import argparse
 import json
@@ -90,6 +91,12 @@ class Result:
         return min(record["minimum"] for record in self.records)
 
     @property
+    def times_baseline(self):
+        """How many times its baseline the case took; None where it has none."""
+        quotients = [record["times_baseline"] for record in self.records if "times_baseline" in record]
+        return statistics.median(quotients) if quotients else None
+
+    @property
     def noisy(self):
         return sum(record["samples"] - record["disturbed"] for record in self.records) < 3
 
@@ -132,6 +139,8 @@ def rows_of(results, threads):
     for case, result in ours.items():
         row = {"case": case, "threads": threads, "lamina": result.median, "lamina_minimum": result.minimum,
                "lamina_noisy": result.noisy}
+        if result.times_baseline is not None:
+            row["times_baseline"] = result.times_baseline
         peer = peer_of(case, theirs)
         if peer:
             name, other = peer
@@ -151,13 +160,14 @@ def table_of(rows):
             return "-"
         return f"{row[name]:.3g} ({row[name + '_minimum']:.3g})" + ("~" if row[name + "_noisy"] else "")
 
-    cells = [["case", "thr", "lamina ms (min)", "libtorch ms (min)", "layout", "ratio (min)", "result"]]
+    cells = [["case", "thr", "lamina ms (min)", "libtorch ms (min)", "layout", "ratio (min)", "result",
+              "x plain"]]
     for row in rows:
         layout = row.get("peer_name", "-").removeprefix("libtorch").strip()
         ratio = f"{row['ratio']:.2f} ({row['ratio_of_minima']:.2f})" if "ratio" in row else "-"
         same = {True: "same", False: "DIFFERS"}[not row["differences"]] if "differences" in row else "-"
         cells.append([row["case"], str(row["threads"]), time_cell(row, "lamina"), time_cell(row, "peer"),
-                      layout, ratio, same])
+                      layout, ratio, same, f"{row['times_baseline']:.2f}" if "times_baseline" in row else "-"])
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.ljust(width) if column in (0, 4, 6) else cell.rjust(width)
                        for column, (cell, width) in enumerate(zip(line, widths))).rstrip() for line in cells]

@@ -28,6 +28,7 @@ std::map<std::string, std::string> about() {
 
 int main(int argc, char** argv) {
   bench::add_batch_normalization();
+  bench::add_batch_normalization_options();
   bench::add_convolution();
   bench::add_dense();
   bench::add_tape();

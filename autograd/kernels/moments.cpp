@@ -100,6 +100,7 @@ struct WeightedRows {
   Block block;
   T weights[Block::kRows];
   double count = 0;
+  bool all_one = true;  // as where the weights are a mask
 
   WeightedRows(const Block& all, const T* place_weights) {
     for (int r = 0; r < all.rows; ++r) {
@@ -108,6 +109,7 @@ struct WeightedRows {
       weights[block.rows] = weight;
       block.offset[block.rows++] = all.offset[r];
       count += static_cast<double>(weight);
+      all_one = all_one && weight == 1;
     }
   }
 };
@@ -188,7 +190,8 @@ void add_block(const T* x, const T* weights, const Block& block, const Tile& til
             : add_all_runs<false>(x, block, weights, channels, layout.inner, to);
   } else if (weights) {
     const WeightedRows<T> rows(block, weights);
-    add_all_columns<true>(x, rows.block, rows.weights, rows.count, channels, to);
+    rows.all_one ? add_all_columns<false>(x, rows.block, weights, rows.count, channels, to)
+                 : add_all_columns<true>(x, rows.block, rows.weights, rows.count, channels, to);
   } else {
     add_all_columns<false>(x, block, weights, static_cast<double>(block.rows), channels, to);
   }
@@ -215,11 +218,13 @@ class Parts {
   Parts(const NormLayout& layout, std::int64_t chunks)
       : groups_(layout.groups),
         channels_(layout.channels),
-        values_(Shape{chunks, 2 * layout.statistics() + layout.groups}, 0.0),
+        chunks_(chunks),
+        stride_(2 * layout.statistics() + layout.groups),
+        values_(Shape{chunks, stride_}, 0.0),
         data_(values_.mutable_data()) {}
 
   double* mean(std::int64_t chunk, std::int64_t group) const {
-    return data_ + chunk * values_.shape()[1] + group * channels_;
+    return data_ + chunk * stride_ + group * channels_;
   }
   double* squares(std::int64_t chunk, std::int64_t group) const {
     return mean(chunk, group) + groups_ * channels_;
@@ -230,14 +235,15 @@ class Parts {
 
   // All chunks in order, into sums that are 0.
   void merge(double* count_sum, double* mean_sum, double* squares_sum) const {
-    for (std::int64_t chunk = 0; chunk < values_.shape()[0]; ++chunk) {
+    for (std::int64_t chunk = 0; chunk < chunks_; ++chunk) {
       for (std::int64_t g = 0; g < groups_; ++g) {
         const double added = count(chunk, g);
         if (added == 0) continue;
         const Union both(count_sum[g], added);
+        const double *means = mean(chunk, g), *all_squares = squares(chunk, g);
+        double *to_mean = mean_sum + g * channels_, *to_squares = squares_sum + g * channels_;
         for (std::int64_t c = 0; c < channels_; ++c) {
-          both.add(mean_sum[g * channels_ + c], squares_sum[g * channels_ + c], mean(chunk, g)[c],
-                   squares(chunk, g)[c]);
+          both.add(to_mean[c], to_squares[c], means[c], all_squares[c]);
         }
         count_sum[g] += added;
       }
@@ -245,7 +251,7 @@ class Parts {
   }
 
  private:
-  std::int64_t groups_, channels_;
+  std::int64_t groups_, channels_, chunks_, stride_;
   Tensor<double> values_;
   double* data_;
 };

@@ -104,10 +104,12 @@ void map_elements(const NormLayout& layout, const T* x, const T* dy, const T* we
         const T* const w = kWeighted ? weights + block.place[r] : nullptr;
         std::int64_t begin = block.offset[r];
         if (layout.inner == 1) {
-          map_row(
-              x + begin, dy + begin, out + begin, tile.channels(),
-              [w = kWeighted ? w[0] : T{1}](std::int64_t) { return w; },
-              [first, formula](std::int64_t c) { return formula(first + c); });
+          const auto map = [&](auto weight) {
+            map_row(x + begin, dy + begin, out + begin, tile.channels(), weight,
+                    [first, formula](std::int64_t c) { return formula(first + c); });
+          };
+          !kWeighted || w[0] == 1 ? map([](std::int64_t) { return T{1}; })
+                                  : map([w = w[0]](std::int64_t) { return w; });
           continue;
         }
         for (std::int64_t c = 0; c < tile.channels(); ++c, begin += layout.inner) {

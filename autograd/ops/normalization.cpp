@@ -47,7 +47,9 @@ template <class Formula>
 Tensor<double> filled(const NormLayout& layout, Formula&& formula) {
   Tensor<double> result = per_statistic(layout);
   double* out = result.mutable_data();
-  for (std::int64_t s = 0; s < layout.statistics(); ++s) out[s] = formula(s, s % layout.channels);
+  for (std::int64_t s = 0; s < layout.statistics();) {
+    for (std::int64_t c = 0; c < layout.channels; ++c, ++s) out[s] = formula(s, c);
+  }
   return result;
 }
 
@@ -57,9 +59,22 @@ Tensor<double> inverse_deviation(const Moments& moments, const NormLayout& layou
       layout, [=](std::int64_t s, std::int64_t) { return 1.0 / std::sqrt(variance[s] + epsilon); });
 }
 
+// The values of a coefficient by channel; `absent` where there is none.
 template <Scalar T>
-double coefficient(const Variable<T>& variable, std::int64_t channel, double absent) {
-  return variable.defined() ? static_cast<double>(variable.value().data()[channel]) : absent;
+Tensor<double> by_channel(const Variable<T>& variable, const NormLayout& layout, double absent) {
+  return variable.defined() ? variable.value().template cast<double>()
+                            : Tensor<double>(Shape{layout.channels}, absent);
+}
+
+// What multiplies x - mean: the inverse deviation times the scale.
+template <Scalar T>
+Tensor<double> factors_of(const Tensor<double>& inverse, const Variable<T>& scale,
+                          const NormLayout& layout) {
+  if (!scale.defined()) return inverse;
+  const Tensor<double> scales = by_channel(scale, layout, 1.0);
+  return filled(layout, [inv = inverse.data(), by = scales.data()](std::int64_t s, std::int64_t c) {
+    return inv[s] * by[c];
+  });
 }
 
 template <Scalar T>
@@ -69,12 +84,11 @@ Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments
   require_moments(moments, layout);
   require_coefficients(scale, layout, "scale");
   require_coefficients(offset, layout, "offset");
-  const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
-  const Tensor<double> factors = filled(layout, [&](std::int64_t s, std::int64_t c) {
-    return inverse.data()[s] * coefficient(scale, c, 1.0);
-  });
+  const Tensor<double> factors =
+      factors_of(inverse_deviation(moments, layout, epsilon), scale, layout);
+  const Tensor<double> by_offset = by_channel(offset, layout, 0.0);
   const Tensor<double> offsets =
-      filled(layout, [&](std::int64_t, std::int64_t c) { return coefficient(offset, c, 0.0); });
+      filled(layout, [by = by_offset.data()](std::int64_t, std::int64_t c) { return by[c]; });
   Tensor<T> y = Tensor<T>::uninitialized(x.shape());
   kernels::scale_centred(x.data(), layout, moments.mean.data(), factors.data(), offsets.data(),
                          y.mutable_data());
@@ -84,14 +98,12 @@ Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments
 // Sum over the groups of `values`, in the shape of a coefficient.
 template <Scalar T, class Formula>
 Tensor<T> summed_over_groups(const NormLayout& layout, const Shape& shape, Formula&& value) {
-  Tensor<T> result = Tensor<T>::uninitialized(shape);
-  T* out = result.mutable_data();
-  for (std::int64_t c = 0; c < layout.channels; ++c) {
-    double sum = 0;
-    for (std::int64_t g = 0; g < layout.groups; ++g) sum += value(g * layout.channels + c);
-    out[c] = static_cast<T>(sum);
+  Tensor<double> sums(Shape{layout.channels}, 0.0);
+  double* sum = sums.mutable_data();
+  for (std::int64_t s = 0; s < layout.statistics();) {
+    for (std::int64_t c = 0; c < layout.channels; ++c, ++s) sum[c] += value(s);
   }
-  return result;
+  return sums.template cast<T>().reshaped(shape);
 }
 
 // What both fused backward passes share: the sums, and from them the gradients of scale and offset.
@@ -286,20 +298,17 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
         if (layout.count() == 1 && !batch.weights.defined()) {
           return b.add(0, Tensor<T>::zeros(x.shape()));
         }
-        const auto mean_over_group = [&](double sum, std::int64_t s) {
-          const double n = batch.moments.count.data()[s / layout.channels];
-          return n > 0 ? sum / n : 0.0;
-        };
-        const Tensor<double> factor = filled(layout, [&](std::int64_t s, std::int64_t c) {
-          return inverse.data()[s] * coefficient(scale, c, 1.0);
-        });
-        const Tensor<double> of_x = filled(layout, [&](std::int64_t s, std::int64_t) {
-          const double inv = inverse.data()[s];
-          return mean_over_group(inv * inv * sums.dy_centred.data()[s], s);
-        });
-        const Tensor<double> constant = filled(layout, [&](std::int64_t s, std::int64_t) {
-          return mean_over_group(sums.dy.data()[s], s);
-        });
+        const Tensor<double> factor = factors_of(inverse, scale, layout);
+        Tensor<double> of_x = per_statistic(layout), constant = per_statistic(layout);
+        double *x_out = of_x.mutable_data(), *constant_out = constant.mutable_data();
+        for (std::int64_t g = 0; g < layout.groups; ++g) {
+          const double n = batch.moments.count.data()[g], share = n > 0 ? 1 / n : 0.0;
+          for (std::int64_t s = g * layout.channels; s < (g + 1) * layout.channels; ++s) {
+            const double inv = inverse.data()[s];
+            x_out[s] = inv * inv * sums.dy_centred.data()[s] * share;
+            constant_out[s] = sums.dy.data()[s] * share;
+          }
+        }
         Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
         kernels::combine_gradient(x.data(), dy.data(), batch.weights.data(), layout,
                                   batch.moments.mean.data(), factor.data(), of_x.data(),
@@ -313,30 +322,28 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
                                const Moments& moments, const Variable<T>& scale,
                                const Variable<T>& offset, double epsilon) {
   Tensor<T> y = normalized(x.value(), layout, moments, scale, offset, epsilon);
-  return record<T>(
-      "normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
-      [layout, moments, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
-        if (b.with_graph()) {
-          return composed_given_gradient(b, layout, moments, offset_shape, epsilon);
-        }
-        const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
-        const Variable<T>& scale = b.saved(1);
-        const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
-        if (b.wants(1) || b.wants(2)) {
-          const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
-          sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
-        }
-        if (!b.wants(0)) return;
+  return record<T>("normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
+                   [layout, moments, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
+                     if (b.with_graph()) {
+                       return composed_given_gradient(b, layout, moments, offset_shape, epsilon);
+                     }
+                     const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
+                     const Variable<T>& scale = b.saved(1);
+                     const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
+                     if (b.wants(1) || b.wants(2)) {
+                       const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
+                       sums.add_coefficient_gradients(b, layout, inverse, scale.shape(),
+                                                      offset_shape);
+                     }
+                     if (!b.wants(0)) return;
 
-        const Tensor<double> factors = filled(layout, [&](std::int64_t s, std::int64_t c) {
-          return inverse.data()[s] * coefficient(scale, c, 1.0);
-        });
-        const Tensor<double> zeros(Shape{layout.groups, layout.channels}, 0.0);
-        Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
-        kernels::scale_centred(dy.data(), layout, zeros.data(), factors.data(), zeros.data(),
-                               dx.mutable_data());
-        b.add(0, std::move(dx));
-      });
+                     const Tensor<double> factors = factors_of(inverse, scale, layout);
+                     const Tensor<double> zeros(Shape{layout.groups, layout.channels}, 0.0);
+                     Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
+                     kernels::scale_centred(dy.data(), layout, zeros.data(), factors.data(),
+                                            zeros.data(), dx.mutable_data());
+                     b.add(0, std::move(dx));
+                   });
 }
 
 #define LAMINA_NORMALIZATION(T)                                                                  \

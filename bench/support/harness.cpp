@@ -93,6 +93,43 @@ class RunQueue {
 class Samples {
  public:
   void take(const Work& work, const RunQueue& queue, benchmark::State& state) {
+    Sample sample = timed(work, queue);
+    state.SetIterationTime(1e-3 * sample.time * work.units);
+    if (work.baseline) {
+      const Sample base = timed(*work.baseline, queue);
+      sample.baseline = base.time;
+      sample.disturbed = sample.disturbed || base.disturbed;
+    }
+    (sample.disturbed ? disturbed_ : clean_).push_back(sample);
+  }
+
+  void report(benchmark::State& state, const Work& work) {
+    std::vector<Sample> all = clean_;
+    if (clean_.size() < kEnoughSamples) all.insert(all.end(), disturbed_.begin(), disturbed_.end());
+    const auto sorted = [&](auto value) {
+      std::vector<double> values;
+      for (const Sample& sample : all) values.push_back(value(sample));
+      std::sort(values.begin(), values.end());
+      return values;
+    };
+    const std::vector<double> times = sorted([](const Sample& s) { return s.time; });
+    state.counters["median"] = median(times);
+    state.counters["minimum"] = times.front();
+    state.counters["samples"] = static_cast<double>(clean_.size() + disturbed_.size());
+    state.counters["disturbed"] = static_cast<double>(disturbed_.size());
+    if (!work.baseline) return;
+    state.counters["baseline"] = median(sorted([](const Sample& s) { return s.baseline; }));
+    state.counters["times_baseline"] =
+        median(sorted([](const Sample& s) { return s.time / s.baseline; }));
+  }
+
+ private:
+  struct Sample {
+    double time, baseline;  // milliseconds per unit of work
+    bool disturbed;
+  };
+
+  static Sample timed(const Work& work, const RunQueue& queue) {
     if (work.prepare) work.prepare();
     const double delay = queue.delay();
     const double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
@@ -101,22 +138,14 @@ class Samples {
     const double wall_seconds = now(CLOCK_MONOTONIC) - wall;
     const bool disturbed = queue.delay() - delay > kToleratedDelay * wall_seconds;
     const double seconds = thread_count == 1 ? cpu_seconds : wall_seconds;
-    state.SetIterationTime(seconds);
-    (disturbed ? disturbed_ : clean_).push_back(1e3 * seconds / work.units);
+    return {.time = 1e3 * seconds / work.units, .baseline = 0, .disturbed = disturbed};
   }
 
-  void report(benchmark::State& state) {
-    std::vector<double> all = clean_;
-    if (clean_.size() < kEnoughSamples) all.insert(all.end(), disturbed_.begin(), disturbed_.end());
-    std::sort(all.begin(), all.end());
-    state.counters["median"] = (all[(all.size() - 1) / 2] + all[all.size() / 2]) / 2;
-    state.counters["minimum"] = all.front();
-    state.counters["samples"] = static_cast<double>(clean_.size() + disturbed_.size());
-    state.counters["disturbed"] = static_cast<double>(disturbed_.size());
+  static double median(const std::vector<double>& sorted) {
+    return (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
   }
 
- private:
-  std::vector<double> clean_, disturbed_;
+  std::vector<Sample> clean_, disturbed_;
 };
 
 // Google Benchmark calls a case several times to find the number of iterations: the inputs are made
@@ -131,8 +160,11 @@ const Work& made(const std::string& name, const std::function<Work()>& make) {
   current = name;
   checks.clear();
   for (int i = 0; i <= kWarmUps; ++i) {
-    if (work->prepare) work->prepare();
-    work->run();
+    for (const Work* each : {work.get(), work->baseline.get()}) {
+      if (!each) continue;
+      if (each->prepare) each->prepare();
+      each->run();
+    }
     if (i == 0 && work->check) checks = work->check();
   }
   return *work;
@@ -165,7 +197,9 @@ class JsonLines : public benchmark::BenchmarkReporter {
       std::string line = "{\"program\": " + in_quotes(program_name) +
                          ", \"case\": " + in_quotes(run.run_name.function_name) +
                          ", \"threads\": " + std::to_string(thread_count);
-      for (const char* name : {"median", "minimum", "samples", "disturbed"}) {
+      for (const char* name :
+           {"median", "minimum", "samples", "disturbed", "baseline", "times_baseline"}) {
+        if (!run.counters.count(name)) continue;
         line += ", " + in_quotes(name) + ": " + number(run.counters.at(name).value);
       }
       line += ", \"checks\": {";
@@ -214,7 +248,7 @@ void add(std::string name, std::function<Work()> make) {
       const RunQueue queue;
       Samples samples;
       for ([[maybe_unused]] auto _ : state) samples.take(work, queue, state);
-      samples.report(state);
+      samples.report(state, work);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
       failed = true;

@@ -5,6 +5,9 @@
 //   {"program": "lamina", "case": "dense/128x784x512/forward", "threads": 2, "median": 1.2,
 //    "minimum": 1.1, "samples": 200, "disturbed": 3, "checks": {"y": [value, scale]}}
 //
+// A work that names a baseline is timed in turn with it, and its line also says "baseline" (the
+// baseline's median) and "times_baseline" (the median of the quotients of neighbouring samples).
+//
 // Times are milliseconds per unit of work: with one thread CPU time of the process, with more
 // threads wall time. A sample is disturbed when the process's threads waited for a CPU during more
 // than 2 % of it (/proc/self/task/*/schedstat); medians leave disturbed samples out where three
@@ -15,17 +18,24 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <support/values.hpp>
 #include <vector>
 
 namespace bench {
 
+struct Work;
+
+// What a work is compared with in the same program.
+using Baseline = std::shared_ptr<Work>;
+
 struct Work {
   std::function<void()> run;                       // what is timed
   std::function<void()> prepare = {};              // before every run, not timed
   std::function<std::vector<Check>()> check = {};  // after the first run
   double units = 1;                                // of work in one run
+  Baseline baseline = {};
 };
 
 // `make` is called when the case is about to be measured; its work is dropped before the next case.

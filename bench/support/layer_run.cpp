@@ -4,8 +4,8 @@
 namespace bench {
 
 LayerRun::LayerRun(std::shared_ptr<lamina::Module<float>> layer, lamina::Tensor<float> input,
-                   lamina::Layout layout)
-    : layer_(std::move(layer)), layout_(layout), input_(std::move(input)) {
+                   lamina::Layout layout, Call call)
+    : layer_(std::move(layer)), call_(std::move(call)), layout_(layout), input_(std::move(input)) {
   begin();
   forward();
   assign_kernels(*layer_);
@@ -26,7 +26,7 @@ void LayerRun::begin() {
   context_ = lamina::Context<float>::for_training(tape_, random_);
 }
 
-void LayerRun::forward() { y_ = (*layer_)(x_, context_); }
+void LayerRun::forward() { y_ = call_ ? call_(x_, context_) : (*layer_)(x_, context_); }
 
 void LayerRun::backward(Wanted wanted) {
   if (wanted.input) sources_.push_back(x_);
@@ -58,6 +58,16 @@ Work LayerRun::backward_work(std::shared_ptr<LayerRun> run, Wanted wanted) {
                 }
                 return checks;
               }};
+}
+
+Work LayerRun::step_work(std::shared_ptr<LayerRun> run, Wanted wanted) {
+  Work work = backward_work(run, wanted);
+  work.prepare = [run] { run->begin(); };
+  work.run = [run, wanted] {
+    run->forward();
+    run->backward(wanted);
+  };
+  return work;
 }
 
 }  // namespace bench

@@ -1,9 +1,10 @@
-// One layer in training, its forward and its backward pass timed apart.
+// One layer in training, its forward and its backward pass timed apart or together.
 //
 // Forward: the call of the layer on a tape. Backward: from the gradient of the output to those that
 // are wanted; the forward pass that it needs is not timed.
 #pragma once
 
+#include <functional>
 #include <lamina/lamina.hpp>
 #include <memory>
 #include <support/harness.hpp>
@@ -17,11 +18,17 @@ struct Wanted {
 
 class LayerRun {
  public:
+  // How the layer is called, where that takes more than an input and a context.
+  using Call = std::function<lamina::Variable<float>(const lamina::Variable<float>&,
+                                                     const lamina::Context<float>&)>;
+
   LayerRun(std::shared_ptr<lamina::Module<float>> layer, lamina::Tensor<float> input,
-           lamina::Layout layout = lamina::Layout::channels_last);
+           lamina::Layout layout = lamina::Layout::channels_last, Call call = {});
 
   static Work forward_work(std::shared_ptr<LayerRun> run);
   static Work backward_work(std::shared_ptr<LayerRun> run, Wanted wanted);
+  // Both passes timed together.
+  static Work step_work(std::shared_ptr<LayerRun> run, Wanted wanted);
 
  private:
   void begin();
@@ -29,6 +36,7 @@ class LayerRun {
   void backward(Wanted wanted);
 
   std::shared_ptr<lamina::Module<float>> layer_;
+  Call call_;
   lamina::Layout layout_;
   lamina::Tensor<float> input_, seed_;
   lamina::Tape<float> tape_;

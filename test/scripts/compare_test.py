@@ -91,13 +91,19 @@ for line in {lines!r}:
         outcome = self.compare([record("lamina", "dense/a", 1.0)],
                                [record("libtorch", "dense/a", 1.0, {"y": [3.0005, 10.0]})])
         self.assertEqual(outcome.returncode, 0, outcome.stderr)
-        self.assertRegex(outcome.stdout, r"dense/a +1 +1 \(0\.5\) +1 \(0\.5\) +1\.00 \(1\.00\)  same")
+        self.assertRegex(outcome.stdout, r"dense/a +1 +1 \(0\.5\) +1 \(0\.5\) +1\.00 \(1\.00\)  same +-")
 
     def test_lamina_alone(self):
         outcome = self.compare([record("lamina", "tape/add", 0.0002)], None)
         self.assertEqual(outcome.returncode, 0, outcome.stderr)
         self.assertIn("lamina 1.2", outcome.stdout)
-        self.assertRegex(outcome.stdout, r"tape/add +1 +0\.0002 \(0\.0001\) +- +- +- +-")
+        self.assertRegex(outcome.stdout, r"tape/add +1 +0\.0002 \(0\.0001\) +- +- +- +- +-")
+
+    def test_a_baseline_of_the_same_program(self):
+        ours = [record("lamina", "options/a/renorm", 2.0) | {"baseline": 1.6, "times_baseline": 1.25}]
+        row, = self.rows(ours, None)
+        self.assertEqual(row["times_baseline"], 1.25)
+        self.assertRegex(self.compare(ours, None).stdout, r"x plain\n(.*\n)*options/a/renorm .* 1\.25\n")
 
     def test_disturbed_times_are_marked(self):
         outcome = self.compare([record("lamina", "tape/add", 2.0, disturbed=10)], None)
