@@ -51,6 +51,7 @@
 #include <lamina/layers/cross_entropy.hpp>
 #include <lamina/layers/dense.hpp>
 #include <lamina/layers/dropout.hpp>
+#include <lamina/layers/fold_batch_normalization.hpp>
 #include <lamina/layers/group_normalization.hpp>
 #include <lamina/layers/instance_normalization.hpp>
 #include <lamina/layers/layer_normalization.hpp>

@@ -41,6 +41,18 @@ Sequential<T>& Sequential<T>::append(ModulePointer<T> module, const std::string&
 }
 
 template <Scalar T>
+Sequential<T>& Sequential<T>::replace(std::int64_t index, ModulePointer<T> module) {
+  children_[checked(index)].module = std::move(module);
+  return *this;
+}
+
+template <Scalar T>
+Sequential<T>& Sequential<T>::remove(std::int64_t index) {
+  children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(checked(index)));
+  return *this;
+}
+
+template <Scalar T>
 std::size_t Sequential<T>::checked(std::int64_t index) const {
   const std::int64_t position = index < 0 ? index + size() : index;
   if (position < 0 || position >= size()) {

@@ -39,6 +39,10 @@ class Sequential : public Module<T> {
   }
   // Under a given name: what loading a file does. An empty name stands for the automatic one.
   Sequential& append(ModulePointer<T> module, const std::string& name);
+  // Another module in the place of a child, under its name; or none. What an optimizer was made for
+  // lives on in it, unused.
+  Sequential& replace(std::int64_t index, ModulePointer<T> module);
+  Sequential& remove(std::int64_t index);
 
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(children_.size()); }
   Module<T>& at(std::int64_t index);

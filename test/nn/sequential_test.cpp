@@ -83,6 +83,33 @@ BOOST_AUTO_TEST_CASE(a_child_added_after_the_first_call_is_built_by_the_next) {
   BOOST_TEST(net.parameters()[2]->path == "dense_1.kernel");
 }
 
+BOOST_AUTO_TEST_CASE(a_child_gives_way_to_another_or_to_none) {
+  Net net;
+  net.add<Dense>({.units = 3, .kernel_initializer = ones()})
+      .add<ReLU>()
+      .add<Dense>({.units = 2, .kernel_initializer = constant(-1), .name = "last"});
+  Rng rng(1);
+  const auto x = Tensor<double>::ones({1, 3});
+  BOOST_TEST(net(x, {.rng = &rng}).value().at({0, 0}) == -9);
+  net.replace(-1, ModulePointer<double>(Dense<double>({.units = 5, .kernel_initializer = ones()})));
+  check_names(net, {"dense", "relu", "last"});
+  const auto y = net(x, {.rng = &rng});
+  BOOST_TEST(y.shape().to_string() == "(1, 5)");
+  BOOST_TEST(y.value().at({0, 4}) == 9);
+  BOOST_TEST(net.parameters()[2]->path == "last.kernel");
+
+  net.remove(0).remove(-1);
+  check_names(net, {"relu"});
+  BOOST_TEST(identical(std::as_const(net)(x, {}).value(), x));
+  net.add<Dense>({.units = 4});
+  check_names(net, {"relu", "dense"});
+  refuses<ArgumentError>("[sequential] the index must name a child; got 2 of 2",
+                         [&] { net.remove(2); });
+  refuses<ArgumentError>("[sequential] the index must name a child; got -3 of 2",
+                         [&] { net.replace(-3, ModulePointer<double>(ReLU<double>())); });
+  BOOST_TEST(net.size() == 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(registry_suite)
