@@ -59,11 +59,15 @@
 #include <lamina/layers/momentum.hpp>
 #include <lamina/layers/moving_statistics.hpp>
 #include <lamina/layers/normalization_axes.hpp>
+#include <lamina/layers/normalization_observer.hpp>
+#include <lamina/layers/pooled_moments.hpp>
 #include <lamina/layers/pooling.hpp>
+#include <lamina/layers/recalibrate_statistics.hpp>
 #include <lamina/layers/registry.hpp>
 #include <lamina/layers/regression_loss.hpp>
 #include <lamina/layers/reshape.hpp>
 #include <lamina/layers/scope.hpp>
+#include <lamina/layers/statistics_distance.hpp>
 #include <lamina/layers/variance_estimator.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/constraints.hpp>

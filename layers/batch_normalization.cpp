@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/batch_normalization.hpp>
+#include <lamina/layers/normalization_observer.hpp>
 #include <lamina/nn/initializers.hpp>
 
 namespace lamina {
@@ -119,7 +120,7 @@ Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context
                                              const Call& call) const {
   const bool training = call.training.value_or(ctx.training);
   const bool by_batch_statistics = options_.use_batch_statistics.value_or(training);
-  const bool updates = training && options_.update_statistics.value_or(options_.trainable);
+  const bool updates = training && options_.follows_training();
   const MovingStatistics<T>& moving = statistics(call.bank);
   const NormalizationAxes axes(options_.axis, x.shape());
   require_input(axes);
@@ -130,6 +131,15 @@ Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context
   }
 
   const Variable<T> arranged = axes.arranged(x);
+  if (auto* observer = dynamic_cast<NormalizationObserver<T>*>(ctx.observer)) {
+    observer->normalizes({.layer = *this,
+                          .moving = moving,
+                          .x = arranged.value(),
+                          .layout = axes.layout(),
+                          .weights = weights,
+                          .parameter_shape = axes.parameter_shape(),
+                          .estimator = stored_estimator(axes)});
+  }
   if (!by_batch_statistics && !updates) return by_moving(arranged, axes, moving, ctx);
   MeasuredBatch<T> batch =
       measure(arranged.value(), training ? ghost_layout(axes) : axes.layout(), weights);

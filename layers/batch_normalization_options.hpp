@@ -66,6 +66,9 @@ struct BatchNormalizationOptions {
   // the unbiased variance stored; without running statistics, those of the batch in inference too.
   static BatchNormalizationOptions from_pytorch(const PyTorchBatchNorm& arguments = {});
 
+  // Whether training moves the moving statistics.
+  bool follows_training() const { return update_statistics.value_or(trainable); }
+
   void visit(OptionVisitor& visitor);
   void check() const;
 };

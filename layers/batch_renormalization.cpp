@@ -141,10 +141,10 @@ Affine<T> BatchRenormalization<T>::correction(const Tensor<T>& mean, const Tenso
 template <Scalar T>
 void BatchRenormalization<T>::update(const Tensor<T>& mean, const Tensor<T>& variance,
                                      const Buffer<T>& moving_variance, const Rate& rate,
-                                     const Context<T>& ctx) const {
+                                     const Rate& renorm_rate, const Context<T>& ctx) const {
   const Tensor<T> s = deviation(variance);
-  ctx.update(renorm_mean_, mean, 1 - renorm_momentum_);
-  ctx.update(renorm_stddev_, s, 1 - renorm_momentum_);
+  ctx.update(renorm_mean_, mean, renorm_rate);
+  ctx.update(renorm_stddev_, s, renorm_rate);
   ctx.update(moving_stddev_, s, rate);
   ctx.update(moving_variance,
              [stddev = moving_stddev_.data(), epsilon = epsilon_](const Tensor<T>& current) {

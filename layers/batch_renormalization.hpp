@@ -69,10 +69,13 @@ class BatchRenormalization {
   // (r, d) as constants, one per channel, from the batch's statistics by channel.
   Affine<T> correction(const Tensor<T>& mean, const Tensor<T>& variance, std::int64_t step) const;
 
+  // Of renorm_mean and renorm_stddev in training.
+  Rate rate() const { return 1 - renorm_momentum_; }
+
   // Emits the updates of its three buffers and of moving_variance; `rate` is that of the moving
   // averages.
   void update(const Tensor<T>& mean, const Tensor<T>& variance, const Buffer<T>& moving_variance,
-              const Rate& rate, const Context<T>& ctx) const;
+              const Rate& rate, const Rate& renorm_rate, const Context<T>& ctx) const;
 
  private:
   Tensor<T> deviation(const Tensor<T>& variance) const;

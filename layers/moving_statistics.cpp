@@ -48,14 +48,24 @@ template <Scalar T>
 void MovingStatistics<T>::update(const BatchStatistics<T>& batch, const std::string& path,
                                  const Context<T>& ctx) const {
   if (batch.empty || !accepted(batch, path, ctx)) return;
-  const Rate rate = momentum_.rate(updates_);
+  move(batch, momentum_.rate(updates_), renorm_ ? renorm_->rate() : Rate(0), ctx);
+  ctx.count(updates_);
+}
+
+template <Scalar T>
+void MovingStatistics<T>::settle(const BatchStatistics<T>& batch, const Context<T>& ctx) const {
+  move(batch, 1, 1, ctx);
+}
+
+template <Scalar T>
+void MovingStatistics<T>::move(const BatchStatistics<T>& batch, const Rate& rate,
+                               const Rate& renorm_rate, const Context<T>& ctx) const {
   ctx.update(mean_, batch.mean, rate);
   if (renorm_) {
-    renorm_->update(batch.mean, batch.variance, variance_, rate, ctx);
+    renorm_->update(batch.mean, batch.variance, variance_, rate, renorm_rate, ctx);
   } else {
     ctx.update(variance_, batch.stored_variance, rate);
   }
-  ctx.count(updates_);
 }
 
 template <Scalar T>

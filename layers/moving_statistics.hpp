@@ -36,6 +36,8 @@ class MovingStatistics {
   // Emits one update. `path`: of the layer, for warnings.
   void update(const BatchStatistics<T>& batch, const std::string& path,
               const Context<T>& ctx) const;
+  // Emits the change to where many updates by this batch would end; the counter stays.
+  void settle(const BatchStatistics<T>& batch, const Context<T>& ctx) const;
 
   const std::string& bank() const noexcept { return bank_; }
   const Buffer<T>& mean() const noexcept { return mean_; }
@@ -47,6 +49,8 @@ class MovingStatistics {
 
  private:
   std::string prefixed(const char* name) const { return prefix_ + name; }
+  void move(const BatchStatistics<T>& batch, const Rate& rate, const Rate& renorm_rate,
+            const Context<T>& ctx) const;
   bool accepted(const BatchStatistics<T>& batch, const std::string& path,
                 const Context<T>& ctx) const;
 
