@@ -1,6 +1,7 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <lamina/autograd/kernels/blas_core.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/error.hpp>
@@ -16,6 +17,12 @@ namespace {
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMaximalTiles = 8;
 constexpr std::int64_t kInnerBlock = 4096;
+
+// Before main, when no other thread can be in OpenBLAS.
+[[maybe_unused]] const bool core_chosen = [] {
+  choose_blas_core();
+  return true;
+}();
 
 blasint checked(std::int64_t extent) {
   if (extent > std::numeric_limits<std::int32_t>::max()) {
