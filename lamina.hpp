@@ -44,6 +44,7 @@
 #include <lamina/layers/affine.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/batch_normalization_function.hpp>
+#include <lamina/layers/batch_normalization_health.hpp>
 #include <lamina/layers/batch_normalization_options.hpp>
 #include <lamina/layers/batch_renormalization.hpp>
 #include <lamina/layers/batch_statistics.hpp>
@@ -80,6 +81,7 @@
 #include <lamina/nn/optimizer.hpp>
 #include <lamina/nn/options.hpp>
 #include <lamina/nn/parameter.hpp>
+#include <lamina/nn/printed_warnings.hpp>
 #include <lamina/nn/registry.hpp>
 #include <lamina/nn/regularizer.hpp>
 #include <lamina/nn/regularizers.hpp>

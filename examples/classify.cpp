@@ -184,8 +184,10 @@ int run(const Arguments& arguments) {
   const Dataset chosen =
       Dataset(images.reshaped({-1, height, width, 1}), labels).slice(first, last);
   const Module<float>& net = *model;
-  const Tensor<float> output =
-      net(chosen.batch<float>(0, chosen.size()).features, Context<float>::for_inference()).value();
+  PrintedWarnings warnings;  // of statistics that were never trained
+  auto ctx = Context<float>::for_inference();
+  ctx.warn = &warnings;
+  const Tensor<float> output = net(chosen.batch<float>(0, chosen.size()).features, ctx).value();
   if (output.rank() != 2) {
     throw ShapeError("classify", "the model must give one row of classes per image; got " +
                                      output.shape().to_string());

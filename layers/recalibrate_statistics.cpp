@@ -4,8 +4,7 @@
 #include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/detail/normalizing_by_batch.hpp>
-#include <lamina/layers/normalization_observer.hpp>
-#include <lamina/layers/pooled_moments.hpp>
+#include <lamina/layers/detail/statistics_pools.hpp>
 #include <lamina/layers/recalibrate_statistics.hpp>
 #include <lamina/nn/detail/argument.hpp>
 
@@ -22,54 +21,19 @@ bool finite(const Moments& moments) {
   return all_finite(moments.mean) && all_finite(moments.variance);
 }
 
-// What the layers of a network saw, by the statistics that it concerns.
+// Whether a batch goes into the new statistics.
 template <Scalar T>
-class Pooling : public NormalizationObserver<T> {
- public:
-  struct Pool {
-    const BatchNormalization<T>* layer;
-    const MovingStatistics<T>* moving;
-    Shape parameter_shape;
-    VarianceEstimator estimator;
-    PooledMoments moments;
-    std::int64_t batches = 0;
-    std::int64_t last_batch = -1;
-  };
-  std::vector<Pool> pools;
-  std::int64_t batch = 0;  // the number of the one that is running
-
-  void normalizes(const NormalizedBatch<T>& seen) override {
-    if (!seen.layer.options().follows_training()) return;
-    const Moments measured = moments(seen.x, seen.layout, seen.weights);
-    if (!(measured.count.data()[0] > 0)) return;
-    if (seen.layer.options().non_finite == NonFinite::skip && !finite(measured)) return;
-    Pool& pool = pool_of(seen);
-    pool.moments.add(measured);
-    if (pool.last_batch != batch) ++pool.batches;
-    pool.last_batch = batch;
-  }
-
- private:
-  // Tied layers have one.
-  Pool& pool_of(const NormalizedBatch<T>& seen) {
-    const auto state = seen.moving.mean().data();
-    for (Pool& pool : pools) {
-      if (pool.moving->mean().data() == state) return pool;
-    }
-    pools.push_back({.layer = &seen.layer,
-                     .moving = &seen.moving,
-                     .parameter_shape = seen.parameter_shape,
-                     .estimator = seen.estimator,
-                     .moments = {}});
-    return pools.back();
-  }
-};
+bool counts(const NormalizedBatch<T>& seen, const Moments& measured) {
+  const auto& options = seen.layer.options();
+  if (!options.follows_training() || !(measured.count.data()[0] > 0)) return false;
+  return options.non_finite != NonFinite::skip || finite(measured);
+}
 
 // Emits the replacement; says how far it goes.
 template <Scalar T>
-RecalibratedStatistics replace(const typename Pooling<T>::Pool& pool, const Context<T>& ctx) {
+RecalibratedStatistics replace(const detail::StatisticsPool<T>& pool, const Context<T>& ctx) {
   const std::string& path = pool.layer->path();
-  const Moments pooled = pool.moments.moments();
+  const Moments pooled = pool.pooled.moments();
   const BatchStatistics<T> statistics(pooled, {.channels = pooled.mean.size()},
                                       pool.parameter_shape, pool.estimator);
   if (!statistics.finite()) {
@@ -78,15 +42,12 @@ RecalibratedStatistics replace(const typename Pooling<T>::Pool& pool, const Cont
                                          path, pool.batches));
   }
   pool.moving->settle(statistics, ctx);
-  Moments stored = pooled;
-  std::copy_n(statistics.stored_variance.data(), stored.variance.size(),
-              stored.variance.mutable_data());
   return {.path = path,
           .bank = pool.moving->bank(),
           .batches = pool.batches,
-          .count = pool.moments.count(),
-          .distance =
-              StatisticsDistance(stored, pool.moving->moments(), pool.layer->options().epsilon)};
+          .count = pool.pooled.count(),
+          .distance = StatisticsDistance(pool.stored_moments(), pool.moving->moments(),
+                                         pool.layer->options().epsilon)};
 }
 
 }  // namespace
@@ -102,7 +63,7 @@ Recalibration recalibrate_statistics(Module<T>& net,
   net.name_tree();
   const detail::NormalizingByBatch<T> by_batch(net);
   const Module<T>& reader = net;
-  Pooling<T> pooling;
+  detail::StatisticsPools<T> pooling(counts<T>);
   auto ctx = Context<T>::for_inference();
   ctx.observer = &pooling;
   Recalibration result;

@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <array>
+#include <lamina/nn/detail/text_table.hpp>
 #include <lamina/nn/summary.hpp>
 #include <map>
 #include <unordered_set>
@@ -76,9 +75,8 @@ std::string grouped(std::int64_t number) {
   return digits;
 }
 
-constexpr std::size_t kColumns = 7;
-constexpr std::size_t kTextColumns = 3;  // the first are aligned to the left
-using Line = std::array<std::string, kColumns>;
+constexpr std::size_t kTextColumns = 3;
+using Line = std::vector<std::string>;
 
 Line line_of(const SummaryRow& row) {
   return {row.path,
@@ -137,21 +135,8 @@ std::string Summary::to_string() const {
   for (const SummaryRow& row : rows) lines.push_back(line_of(row));
   lines.push_back(line_of(total));
 
-  std::array<std::size_t, kColumns> widths{};
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], line[i].size());
-  }
   std::string text = "input " + input.to_string() + "\n";
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i < kColumns; ++i) {
-      const std::string padding(widths[i] - line[i].size(), ' ');
-      if (i > 0) text += "  ";
-      if (i >= kTextColumns) text += padding;
-      text += line[i];
-      if (i < kTextColumns) text += padding;
-    }
-    text += '\n';
-  }
+  text += detail::aligned_table(lines, kTextColumns);
   text += "trainable parameters: " + grouped(total.trainable_parameters) + "\n";
   return text;
 }

@@ -26,13 +26,14 @@ void check(const TrainerOptions<T>& options) {
 // The batches of a data set in order, each with what the network makes of it.
 template <Scalar T, class Function>
 void for_each_prediction(const Module<T>& net, const Dataset& data, std::int64_t batch_size,
-                         Function&& function) {
+                         Warnings* warn, Function&& function) {
   if (batch_size < 1) {
     throw ArgumentError("trainer",
                         fmt::format("batch_size must be at least 1; got {}", batch_size));
   }
   DataLoader<T> loader(data, {.batch_size = batch_size});
-  const auto ctx = Context<T>::for_inference();
+  auto ctx = Context<T>::for_inference();
+  ctx.warn = warn;
   for (const Batch<T>& batch : loader) {
     function(net(Variable<T>(batch.features), ctx), batch.labels);
   }
@@ -84,7 +85,7 @@ Scores Trainer<T>::evaluate(const Dataset& data, const EvaluateOptions& options)
             static_cast<double>(labels.size());
     for (const auto& metric : metrics) metric->update(prediction.value(), labels);
   };
-  for_each_prediction<T>(net_, data, options.batch_size, add);
+  for_each_prediction<T>(net_, data, options.batch_size, options_.warnings.get(), add);
   const Variable<T> penalty =
       detail::penalties(detail::regularized_parameters(net_), Context<T>::for_inference());
   Scores scores;
@@ -111,7 +112,7 @@ Tensor<T> Trainer<T>::predict(const Dataset& data, const EvaluateOptions& option
     std::copy_n(prediction.value().data(), prediction.size(), all.mutable_data() + done * row);
     done += count;
   };
-  for_each_prediction<T>(net_, data, options.batch_size, add);
+  for_each_prediction<T>(net_, data, options.batch_size, options_.warnings.get(), add);
   return all;
 }
 

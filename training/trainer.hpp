@@ -13,6 +13,9 @@
 // batch taken before its update. Evaluation records nothing, in batches, with the moving
 // statistics.
 //
+// What layers warn of (evaluation by statistics that no training has updated, say) goes to standard
+// error, once each; .warnings takes another listener, or null for silence.
+//
 // Resuming: checkpoint() saves the whole state; `trainer.resume("run")` loads it, and the next
 // fit(), with the same options (epochs may grow), ends in the same bits as a run that was never
 // interrupted. Ctrl-C during fit() ends it after the step, with a checkpoint where that callback is
@@ -28,11 +31,13 @@
 #include <lamina/data/dataset.hpp>
 #include <lamina/nn/module.hpp>
 #include <lamina/nn/options.hpp>
+#include <lamina/nn/printed_warnings.hpp>
 #include <lamina/optim/factory.hpp>
 #include <lamina/serialization/generations.hpp>
 #include <lamina/training/callback.hpp>
 #include <lamina/training/loss_function.hpp>
 #include <lamina/training/metric.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,6 +50,8 @@ struct TrainerOptions {
   Required<LossFunction<T>> loss;
   OptimizerFactory optimizer;
   MetricList metrics = {};
+  // Hears what layers have to say in training and evaluation; null: nobody does.
+  std::shared_ptr<Warnings> warnings = std::make_shared<PrintedWarnings>();
 };
 
 struct FitOptions {

@@ -126,6 +126,23 @@ BOOST_AUTO_TEST_CASE(probabilities_are_not_normalized_twice) {
   BOOST_TEST(text(logits) == text(probabilities));
 }
 
+BOOST_AUTO_TEST_CASE(statistics_never_trained_are_told_once) {
+  const Files files;
+  Sequential<float> net;
+  net.add<Flatten>().add<Dense>({.units = 10}).add<BatchNormalization>();
+  Rng rng(1);
+  net(Tensor<float>::ones({1, 28, 28, 1}), {.updates = StateUpdates::discard, .rng = &rng});
+  save_model(files.model, net);
+  const Finished finished = run_program("classify", {files.model, files.images});
+  BOOST_TEST(finished.status == 0);
+  const std::string warning =
+      "warning: [batch_normalization] normalizing by moving statistics that no training has "
+      "updated\n";
+  const std::size_t at = finished.output.find(warning);
+  BOOST_TEST_REQUIRE(at != std::string::npos, finished.output);
+  BOOST_TEST(finished.output.find("warning", at + 1) == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_said) {
   const Files files;
   const auto refused = [&](const std::vector<std::string>& arguments, const std::string& text) {

@@ -110,6 +110,44 @@ BOOST_AUTO_TEST_CASE(training_equals_the_open_loop_bit_for_bit) {
   BOOST_TEST(same_values(values_of(by_trainer), values_of(by_hand)));
 }
 
+BOOST_AUTO_TEST_CASE(layers_are_heard_in_training_and_evaluation) {
+  struct Heard : Warnings {
+    std::vector<std::string> texts;
+    void warn(std::string_view path, std::string_view message) override {
+      texts.push_back(std::string(path) + ": " + std::string(message));
+    }
+  };
+  const auto heard = std::make_shared<Heard>();
+  Sequential<float> net;
+  net.add<BatchNormalization>({.name = "bn", .non_finite = NonFinite::skip})
+      .add<Dense>({.units = 3});
+  const Dataset data = three_blobs(20, 1);
+  Rng rng(1);
+  net(data.batch<float>(0, 5).features, {.updates = StateUpdates::discard, .rng = &rng});
+  TrainerOptions<float> options = usual();
+  BOOST_TEST(dynamic_cast<PrintedWarnings*>(options.warnings.get()) != nullptr);
+  options.warnings = heard;
+  Trainer<float> trainer(net, options);
+  const std::string never = "bn: normalizing by moving statistics that no training has updated";
+  const std::string skipped =
+      "bn: a batch with NaN or infinity left the moving statistics as they were";
+  trainer.evaluate(data);
+  trainer.predict(data);
+  BOOST_TEST(heard->texts == (std::vector{never, never}), boost::test_tools::per_element());
+  BOOST_CHECK_THROW(trainer.fit(with_feature(data, 0, std::nanf("")), {.batch_size = 20}),
+                    NumericError);
+  BOOST_TEST_REQUIRE(heard->texts.size() == 3u);
+  BOOST_TEST(heard->texts[2] == skipped);
+  trainer.fit(data, {.batch_size = 20, .validation = data});
+  BOOST_TEST(heard->texts.size() == 3u);
+
+  options.warnings = nullptr;
+  Sequential<float> silent;
+  silent.add<BatchNormalization>().add<Dense>({.units = 3});
+  silent(data.batch<float>(0, 5).features, {.updates = StateUpdates::discard, .rng = &rng});
+  BOOST_TEST(std::isfinite(Trainer<float>(silent, options).evaluate(data).at("loss")));
+}
+
 BOOST_AUTO_TEST_CASE(the_seed_decides_the_bits_and_threads_do_not) {
   const int former = threads();
   const auto trained = [](std::uint64_t seed, int thread_count) {

@@ -87,7 +87,7 @@ TrainingSession<T>::TrainingSession(Trainer<T>& trainer, const TrainerOptions<T>
                      .drop_last = fit.drop_last,
                      .prefetch = fit.prefetch}),
       rng_(fit.seed),
-      train_step_(trainer.net(), options.loss.value, trainer.optimizer()) {
+      train_step_(trainer.net(), options.loss.value, trainer.optimizer(), options.warnings.get()) {
   rng_.set_step(random_step);
   for (const auto& metric : options.metrics) {
     metrics_.push_back(metric->copy());

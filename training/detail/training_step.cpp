@@ -40,8 +40,13 @@ Variable<T> penalties(const ParameterList<T>& regularized, const Context<T>& ctx
 }
 
 template <Scalar T>
-TrainingStep<T>::TrainingStep(Module<T>& net, const LossFunction<T>& loss, Optimizer<T>& optimizer)
-    : net_(net), loss_(loss), optimizer_(optimizer), regularized_(regularized_parameters(net)) {}
+TrainingStep<T>::TrainingStep(Module<T>& net, const LossFunction<T>& loss, Optimizer<T>& optimizer,
+                              Warnings* warn)
+    : net_(net),
+      loss_(loss),
+      optimizer_(optimizer),
+      warn_(warn),
+      regularized_(regularized_parameters(net)) {}
 
 template <Scalar T>
 typename TrainingStep<T>::Result TrainingStep<T>::run(const Batch<T>& batch, Rng& rng) {
@@ -52,6 +57,7 @@ typename TrainingStep<T>::Result TrainingStep<T>::run(const Batch<T>& batch, Rng
     Context<T> ctx = Context<T>::for_training(tape_, rng);
     ctx.updates = StateUpdates::collect;
     ctx.collected = &updates_;
+    ctx.warn = warn_;
     const Variable<T> prediction = net_(Variable<T>(batch.features), ctx);
     Variable<T> loss = loss_(prediction, batch.labels);
     if (loss.size() != 1) {

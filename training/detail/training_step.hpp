@@ -21,7 +21,9 @@ namespace lamina::detail {
 template <Scalar T>
 class TrainingStep {
  public:
-  TrainingStep(Module<T>& net, const LossFunction<T>& loss, Optimizer<T>& optimizer);
+  // `warn`: may be null.
+  TrainingStep(Module<T>& net, const LossFunction<T>& loss, Optimizer<T>& optimizer,
+               Warnings* warn);
 
   struct Result {
     double loss;  // with penalties, before the update
@@ -51,6 +53,7 @@ class TrainingStep {
   Module<T>& net_;
   const LossFunction<T>& loss_;
   Optimizer<T>& optimizer_;
+  Warnings* warn_;
   ParameterList<T> regularized_;
   Tape<T> tape_;
   CollectedUpdates<T> updates_;
