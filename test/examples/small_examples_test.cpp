@@ -42,4 +42,16 @@ BOOST_AUTO_TEST_CASE(save_and_reload) {
   BOOST_TEST(contains(finished.output, "8 differences:\n  missing: dense.bias"));
 }
 
+BOOST_AUTO_TEST_CASE(update_ops) {
+  const Finished finished = run_program("update_ops", {});
+  BOOST_TEST(finished.status == 0);
+  BOOST_TEST(contains(finished.output,
+                      "updates applied: gamma 2.0, beta 1.0, moving_mean 5.0, moving_variance "));
+  BOOST_TEST(contains(finished.output, "loss in inference 0.0\n"));
+  BOOST_TEST(contains(finished.output,
+                      "updates forgotten: gamma 2.0, beta 1.0, moving_mean 0.0, moving_variance "
+                      "1.0; loss in inference 1"));
+  BOOST_TEST(contains(finished.output, "warning: [bn] normalizing by moving statistics"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
