@@ -105,6 +105,12 @@ class PosixReadableFile : public ReadableFile {
 
 class PosixFileSystem : public FileSystem {
  public:
+  Entry entry(const std::string& path) override {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return Entry::nothing;
+    if (S_ISREG(status.st_mode)) return Entry::file;
+    return S_ISDIR(status.st_mode) ? Entry::folder : Entry::other;
+  }
   std::unique_ptr<WritableFile> create(const std::string& path) override {
     return std::make_unique<PosixWritableFile>(path);
   }

@@ -112,6 +112,11 @@ void atomic_save(FileSystem& files, const FileTask& task, const std::function<vo
   if (name.empty() || name == "." || name == "..") {
     task.fail("name a file", "a folder");
   }
+  const auto there = files.entry(task.path);
+  if (there == FileSystem::Entry::folder) task.fail("name a file", "a folder");
+  if (there == FileSystem::Entry::other) {
+    task.fail("be a regular file, or not be there yet", "a device, pipe or socket");
+  }
   sweep(files, folder, name);
   try {
     TemporaryFile temporary(files, folder + "/" + temporary_name(name));

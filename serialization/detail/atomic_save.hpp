@@ -8,6 +8,9 @@
 // removed. Those that killed processes of this machine left for the same target are swept before
 // writing.
 //
+// Nothing is written where the target is a folder, a device, a pipe or a socket, also behind a link;
+// a link to a file is replaced itself.
+//
 // Errors: CheckpointError naming the target and the operation; whatever `write` throws.
 // Thread-safety: any, also for one target: the last rename wins.
 #pragma once

@@ -47,6 +47,10 @@ class FakeFileSystem : public FileSystem {
     return found;
   }
 
+  Entry entry(const std::string& path) override {
+    if (folders.contains(path)) return Entry::folder;
+    return files.contains(path) ? Entry::file : Entry::nothing;
+  }
   std::unique_ptr<WritableFile> create(const std::string& path) override {
     operate("create");
     require(folders.contains(parent(path)), ENOENT, "create");

@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 #include <lamina/serialization/checkpoint.hpp>
 #include <lamina/serialization/generations.hpp>
+#include <lamina/serialization/model_file.hpp>
 #include <lamina/serialization/state_dict.hpp>
 #include <serialization/fake_file_system.hpp>
 #include <serialization/small_network.hpp>
@@ -150,9 +151,8 @@ BOOST_AUTO_TEST_CASE(folders_that_cannot_take_a_file) {
                            [&] { save_checkpoint(base + "/plain/file", pair.first.net); });
   BOOST_TEST((read_bytes(folder / "plain") == "text"));
   std::filesystem::create_directory(folder / "taken");
-  refuses<CheckpointError>(
-      "[save_checkpoint] '" + base + "/taken' must be written; got 'Is a directory' from rename",
-      [&] { save_checkpoint(base + "/taken", pair.first.net); });
+  refuses<CheckpointError>("[save_checkpoint] '" + base + "/taken' must name a file; got a folder",
+                           [&] { save_checkpoint(base + "/taken", pair.first.net); });
   BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 2);
   if (geteuid() != 0) {  // nothing is forbidden to root
     std::filesystem::create_directory(folder / "closed");
@@ -168,15 +168,47 @@ BOOST_AUTO_TEST_CASE(folders_that_cannot_take_a_file) {
 BOOST_AUTO_TEST_CASE(only_plain_files_are_replaced) {
   Pair pair;
   const TemporaryFolder folder;
-  const std::string pipe = (folder / "pipe").string();
+  const std::string pipe = (folder / "pipe").string(), link = (folder / "link").string();
   BOOST_REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
-  refuses<CheckpointError>(
-      "[save_checkpoint] '" + pipe + "' must be written; got 'Invalid argument' from rename",
-      [&] { save_checkpoint(pipe, pair.first.net); });
+  std::filesystem::create_symlink(pipe, link);
+  const auto refused = [&](const std::string& who, const std::string& path) {
+    return "[" + who + "] '" + path +
+           "' must be a regular file, or not be there yet; got a device, pipe or socket";
+  };
+  for (const std::string& path : {pipe, link, std::string("/dev/full"), std::string("/dev/null")}) {
+    refuses<CheckpointError>(refused("save_checkpoint", path),
+                             [&] { save_checkpoint(path, pair.first.net); });
+    refuses<CheckpointError>(refused("save_model", path),
+                             [&] { save_model(path, Sequential<float>()); });
+  }
   refuses<CheckpointError>(
       "[load_checkpoint] '" + pipe + "' must be a readable file; got 'Invalid argument' from open",
       [&] { load_checkpoint(pipe, pair.first.net); });
   BOOST_TEST(std::filesystem::is_fifo(pipe));
+  BOOST_TEST(std::filesystem::is_symlink(link));
+  BOOST_TEST(std::filesystem::is_character_file("/dev/full"));
+  BOOST_TEST(std::filesystem::is_character_file("/dev/null"));
+
+  // A link to a file, or to nothing, gives way to the new file.
+  write_bytes(folder / "plain", "text");
+  for (const char* target : {"plain", "nothing"}) {
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(folder / target, link);
+    save_checkpoint(link, pair.first.net);
+    BOOST_TEST(std::filesystem::is_regular_file(std::filesystem::symlink_status(link)));
+  }
+  BOOST_TEST((read_bytes(folder / "plain") == "text"));
+}
+
+// Not even a temporary file.
+BOOST_AUTO_TEST_CASE(a_target_that_is_no_file_is_refused_before_anything_is_written) {
+  Pair pair;
+  FakeFileSystem files;
+  Pair::prepared(files).folders.insert("run/file");
+  refuses<CheckpointError>("[save_checkpoint] 'run/file' must name a file; got a folder",
+                           [&] { save(files, pair.first.net); });
+  BOOST_TEST(files.operations.empty());
+  BOOST_TEST(files.files.empty());
 }
 
 BOOST_AUTO_TEST_CASE(temporary_files_of_dead_processes_are_swept_and_others_are_not) {
