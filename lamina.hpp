@@ -21,6 +21,7 @@
 #include <lamina/autograd/ops/shape.hpp>
 #include <lamina/autograd/ops/softmax.hpp>
 #include <lamina/autograd/ops/spatial.hpp>
+#include <lamina/autograd/ops/statistics_reduction.hpp>
 #include <lamina/autograd/tape.hpp>
 #include <lamina/autograd/tensor/allocator.hpp>
 #include <lamina/autograd/tensor/axes.hpp>

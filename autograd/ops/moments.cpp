@@ -26,6 +26,35 @@ void require_weights(const Tensor<T>& weights, const NormLayout& layout) {
   throw ArgumentError(kWho, fmt::format("weights must be finite and at least 0; got {}", *bad));
 }
 
+// Chan's formula over all shares; one that is empty adds nothing.
+void merge_over_shares(Moments& moments, const NormLayout& layout, StatisticsReduction& reduction) {
+  const std::int64_t groups = layout.groups, channels = layout.channels;
+  double *mean = moments.mean.mutable_data(), *variance = moments.variance.mutable_data(),
+         *count = moments.count.mutable_data();
+  Tensor<double> firsts(Shape{groups * (1 + channels)}, 0.0),
+      seconds(Shape{groups * channels}, 0.0);
+  double *counts = firsts.mutable_data(), *sums = counts + groups,
+         *squares = seconds.mutable_data();
+  const auto each = [&](auto function) {
+    for (std::int64_t g = 0; g < groups; ++g) {
+      for (std::int64_t s = g * channels; s < (g + 1) * channels; ++s) function(g, s);
+    }
+  };
+  std::copy_n(count, groups, counts);
+  each([&](std::int64_t g, std::int64_t s) { sums[s] = count[g] * mean[s]; });
+  reduction.sum(firsts.mutable_values());
+  each([&](std::int64_t g, std::int64_t s) {
+    const double merged = counts[g] > 0 ? sums[s] / counts[g] : 0, difference = mean[s] - merged;
+    squares[s] = count[g] > 0 ? count[g] * (variance[s] + difference * difference) : 0;
+    mean[s] = merged;
+  });
+  reduction.sum(seconds.mutable_values());
+  each([&](std::int64_t g, std::int64_t s) {
+    variance[s] = counts[g] > 0 ? squares[s] / counts[g] : 0;
+  });
+  std::copy_n(counts, groups, count);
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -50,13 +79,20 @@ Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& w
 }
 
 template <Scalar T>
-MeasuredBatch<T> measure(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights) {
-  return {.layout = layout, .moments = moments(x, layout, weights), .weights = weights};
+MeasuredBatch<T> measure(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights,
+                         const SharedReduction& reduction) {
+  MeasuredBatch<T> batch{.layout = layout,
+                         .moments = moments(x, layout, weights),
+                         .weights = weights,
+                         .reduction = reduction};
+  if (reduction) merge_over_shares(batch.moments, layout, *reduction);
+  return batch;
 }
 
-#define LAMINA_MOMENTS(T)                                                          \
-  template Moments moments(const Tensor<T>&, const NormLayout&, const Tensor<T>&); \
-  template MeasuredBatch<T> measure(const Tensor<T>&, const NormLayout&, const Tensor<T>&);
+#define LAMINA_MOMENTS(T)                                                                  \
+  template Moments moments(const Tensor<T>&, const NormLayout&, const Tensor<T>&);         \
+  template MeasuredBatch<T> measure(const Tensor<T>&, const NormLayout&, const Tensor<T>&, \
+                                    const SharedReduction&);
 LAMINA_MOMENTS(float)
 LAMINA_MOMENTS(double)
 #undef LAMINA_MOMENTS

@@ -5,9 +5,9 @@
 //
 // The weights w belong to the places (outer, group, middle, inner) of the layout, in a tensor of that
 // many values and any shape; all channels of a place share one. They are finite and at least 0; an
-// undefined tensor stands for 1 everywhere, and gives the bits that ones give. A weight of 0 selects,
-// it does not multiply: NaN or infinity there reaches no statistic. n is the sum of the weights of a
-// group; where it is 0 (an empty batch), mean and variance are 0.
+// undefined tensor stands for 1 everywhere (ones agree with it to rounding, with one group to the
+// bit). A weight of 0 selects, it does not multiply: NaN or infinity there reaches no statistic. n is
+// the sum of the weights of a group; where it is 0 (an empty batch), mean and variance are 0.
 //
 // Errors: ShapeError when the layout does not cover x or the weights do not fit it, ArgumentError for
 // a weight that is negative or not finite, and where the sum of the weights is not finite. Results
@@ -15,6 +15,7 @@
 #pragma once
 
 #include <lamina/autograd/kernels/norm_layout.hpp>
+#include <lamina/autograd/ops/statistics_reduction.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 
 namespace lamina {
@@ -33,6 +34,7 @@ Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& w
 //   const auto batch = measure(x.value(), {.outer = 32, .channels = 64}, weights);
 //   y = normalize_by_batch(x, batch, gamma, beta, 1e-3);
 //
+// With a reduction, x is one share of a batch, and the moments are those of the whole.
 // Mean and variance of a group whose count is 0 are the caller's to replace (by moving statistics,
 // say); no derivative runs through them.
 template <Scalar T>
@@ -40,10 +42,11 @@ struct MeasuredBatch {
   NormLayout layout = {};
   Moments moments = {};
   Tensor<T> weights = {};
+  SharedReduction reduction = {};
 };
 
 template <Scalar T>
 MeasuredBatch<T> measure(const Tensor<T>& x, const NormLayout& layout,
-                         const Tensor<T>& weights = {});
+                         const Tensor<T>& weights = {}, const SharedReduction& reduction = {});
 
 }  // namespace lamina

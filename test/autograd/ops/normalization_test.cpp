@@ -246,6 +246,13 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_the_layout_is_refused) {
       "[normalize] the moments must have one value per group and channel; got (1, 3), expected 6 "
       "values",
       [&] { normalize_by_given(x, other, batch.moments, none, none, 1e-3); });
+  auto by_hand = batch;
+  by_hand.weights = Tensor<float>({2}, 1.0f);
+  refuses<ShapeError>("[normalize] the batch must have one weight per place; got 2, expected 4",
+                      [&] { normalize_by_batch(x, by_hand, none, none, 1e-3); });
+  by_hand.moments.count = {};
+  refuses<ShapeError>("[normalize] the batch must have one count per group; got 0, expected 1",
+                      [&] { normalize_by_batch(x, by_hand, none, none, 1e-3); });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
