@@ -1,10 +1,9 @@
-#include <cblas.h>
-
 #include <cstdlib>
 #include <lamina/autograd/kernels/blas_core.hpp>
 
-// Absent where OpenBLAS was built for one processor alone.
+// Absent where OpenBLAS was built for one processor alone, the first also in another BLAS.
 extern "C" {
+__attribute__((weak)) char* openblas_get_corename();
 __attribute__((weak)) void gotoblas_dynamic_init();
 __attribute__((weak)) void gotoblas_dynamic_quit();
 }
@@ -28,7 +27,7 @@ const char* core_for_this_processor() {
 
 }  // namespace
 
-std::string blas_core() { return openblas_get_corename(); }
+std::string blas_core() { return openblas_get_corename ? openblas_get_corename() : ""; }
 
 void choose_blas_core() {
   constexpr const char* kVariable = "OPENBLAS_CORETYPE";

@@ -13,7 +13,7 @@ namespace lamina::kernels {
 // To be called before the first product, while no other thread is in OpenBLAS.
 void choose_blas_core();
 
-// As OpenBLAS calls it: "SkylakeX".
+// As OpenBLAS calls it: "SkylakeX"; empty in another BLAS.
 std::string blas_core();
 
 }  // namespace lamina::kernels
