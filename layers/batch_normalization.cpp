@@ -142,7 +142,8 @@ Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context
   }
   if (!by_batch_statistics && !updates) return by_moving(arranged, axes, moving, ctx);
   MeasuredBatch<T> batch =
-      measure(arranged.value(), training ? ghost_layout(axes) : axes.layout(), weights);
+      measure(arranged.value(), training ? ghost_layout(axes) : axes.layout(), weights,
+              SharedReduction(SharedReduction(), ctx.reduction));  // not owned: it is the caller's
   const BatchStatistics<T> statistics(batch.moments, batch.layout, axes.parameter_shape(),
                                       stored_estimator(axes));
   fill_weightless(batch, moving.moments());

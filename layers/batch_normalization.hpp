@@ -31,7 +31,8 @@
 // The options say which variance enters moving_variance (variance_estimator.hpp), what a batch with
 // NaN does to the moving statistics (NonFinite), and which further banks of moving statistics there
 // are, for one layer that sees several distributions. Context::warn hears when inference meets
-// statistics that no training has updated.
+// statistics that no training has updated. With Context::reduction the input is one share of a batch
+// and the statistics are those of the whole; it must outlive the backward pass as well.
 //
 // Errors: ArgumentError for options out of range or at odds, an unknown bank, a negative weight;
 // ShapeError when the input does not fit axis, ghost batches or parameters, or the mask the input.

@@ -138,10 +138,10 @@ BOOST_AUTO_TEST_CASE(masks_that_do_not_fit_are_refused_and_change_nothing) {
           "have no more axes than the input; got mask (2, 3, 4, 1)");
   refused(Tensor<double>::ones({3}), "fit the input's leading axes; got mask (3)");
   refused(Tensor<double>::ones({2, 3, 4}), "be the same for all channels; got mask (2, 3, 4)");
-  BOOST_CHECK_THROW(
-      layer(x, {.training = true}, {.mask = Tensor<double>({2}, {1, -1})}), ArgumentError);
-  BOOST_CHECK_THROW(
-      layer(x, {.training = true}, {.mask = Tensor<double>({2}, {1, kNan})}), ArgumentError);
+  BOOST_CHECK_THROW(layer(x, {.training = true}, {.mask = Tensor<double>({2}, {1, -1})}),
+                    ArgumentError);
+  BOOST_CHECK_THROW(layer(x, {.training = true}, {.mask = Tensor<double>({2}, {1, kNan})}),
+                    ArgumentError);
   for (const auto& [path, value] : values_of(layer)) {
     BOOST_TEST(identical(value, before.at(path)), path);
   }
@@ -268,6 +268,42 @@ BOOST_AUTO_TEST_CASE(banks_share_gamma_and_beta_and_nothing_else) {
       [&] { layer(kX, training, {.bank = "fake"}); });
 }
 
+// The other share holds the same examples: every sum is twice this share's.
+class Twin : public StatisticsReduction {
+ public:
+  void sum(std::span<double> values) override {
+    for (double& value : values) value *= 2;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_share_of_a_batch_is_normalized_as_the_whole) {
+  const Tensor<double> both({8, 2}, {1, 10, 2, -10, 4, 30, 9, 2, 1, 10, 2, -10, 4, 30, 9, 2});
+  const Tensor<double> dy({4, 2}, {1, 0, 0, 1, -1, 2, .5, -1});
+  const Tensor<double> dy_both({8, 2}, {1, 0, 0, 1, -1, 2, .5, -1, 1, 0, 0, 1, -1, 2, .5, -1});
+  Layer share = built({.renorm = true, .variance_estimator = VarianceEstimator::unbiased});
+  Layer whole = share;
+  const auto trained = [&](Layer& layer, const Tensor<double>& x, const Tensor<double>& seed,
+                           StatisticsReduction* reduction) {
+    Tape<double> tape;
+    const auto input = tape.watch(x);
+    const auto y = layer(input, {.tape = &tape, .training = true, .reduction = reduction});
+    return std::pair(y.value(), tape.gradients(y, {input}, {.seed = seed})[0].value());
+  };
+  Twin twin;
+  const auto [y, dx] = trained(share, kX, dy, &twin);
+  const auto [y_whole, dx_whole] = trained(whole, both, dy_both, nullptr);
+  for (std::int64_t i = 0; i < 8; ++i) {
+    BOOST_TEST(std::abs(y.data()[i] - y_whole.data()[i]) < 1e-13);
+    BOOST_TEST(std::abs(dx.data()[i] - dx_whole.data()[i]) < 1e-13);
+  }
+  for (const auto& [path, value] : values_of(share)) {
+    const Tensor<double> other = values_of(whole).at(path);
+    for (std::int64_t i = 0; i < value.size(); ++i) {
+      BOOST_TEST(std::abs(value.data()[i] - other.data()[i]) < 1e-13, path);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_with_nan_follows_the_policy) {
   const Tensor<double> spoilt({2, 2}, {1, kNan, 2, 3});
   for (const bool renorm : {false, true}) {
@@ -307,8 +343,7 @@ BOOST_AUTO_TEST_CASE(inference_by_statistics_never_updated_is_told) {
   const Context<double> inference{.updates = StateUpdates::discard, .warn = &heard};
   net(kX, inference);
   BOOST_TEST_REQUIRE(heard.texts.size() == 1u);
-  BOOST_TEST(heard.texts[0] ==
-             "bn: normalizing by moving statistics that no training has updated");
+  BOOST_TEST(heard.texts[0] == "bn: normalizing by moving statistics that no training has updated");
   net(kX, {.training = true, .warn = &heard});
   net(kX, inference);
   BOOST_TEST(heard.texts.size() == 1u);
