@@ -17,8 +17,9 @@
 // their statistics.
 //
 // Everything but the normalizations does what it does in inference: dropout is off, and so are
-// adjustments and the corrections of renorm. Wu and Johnson leave dropout open; on, it would put a
-// larger variance into the statistics behind it than inference ever meets (Li et al., 2019).
+// adjustments and the corrections of renorm. Wu and Johnson's program leaves the mode of other layers
+// to its caller; dropout that is on would put a larger variance into the statistics behind it than
+// inference ever meets (Li et al., 2019).
 //
 // Layers whose statistics do not follow training (freeze(), update_statistics = false) or that were
 // not called keep theirs, and are not in the result. Parameters and other buffers stay.
