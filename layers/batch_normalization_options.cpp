@@ -92,10 +92,12 @@ void BatchNormalizationOptions::visit(OptionVisitor& visitor) {
 
 void BatchNormalizationOptions::check() const {
   require(!axis.empty(), "axis must name at least one axis; got an empty list");
-  if (!momentum.is_cumulative()) {
-    require(momentum.weight() >= 0 && momentum.weight() <= 1,
-            "momentum must lie in [0, 1]; got " + number_text(momentum.weight()));
-  }
+  const auto require_weight = [](const char* what, double weight) {
+    require(weight >= 0 && weight <= 1,
+            fmt::format("{} must lie in [0, 1]; got {}", what, number_text(weight)));
+  };
+  if (!momentum.is_cumulative()) require_weight("momentum", momentum.weight());
+  require_weight("renorm_momentum", renorm_momentum);
   require(std::isfinite(epsilon) && epsilon >= 0,
           "epsilon must be finite and at least 0; got " + number_text(epsilon));
   require(renorm || renorm_clipping.empty(),

@@ -84,8 +84,6 @@ template <Scalar T>
 BatchRenormalization<T>::BatchRenormalization(RenormClipping clipping, double renorm_momentum,
                                               double epsilon)
     : clipping_(std::move(clipping)), renorm_momentum_(renorm_momentum), epsilon_(epsilon) {
-  require(renorm_momentum >= 0 && renorm_momentum <= 1,
-          "renorm_momentum must lie in [0, 1]; got " + number_text(renorm_momentum));
   RenormClipping constants = clipping_;
   for (auto* bound : {&constants.rmax, &constants.rmin, &constants.dmax}) {
     if (*bound && !(*bound)->is_constant()) bound->reset();
@@ -132,8 +130,9 @@ Affine<T> BatchRenormalization<T>::correction(const Tensor<T>& mean, const Tenso
     const double p = std::max(static_cast<double>(renorm_stddev_.value().data()[c]), floor);
     const double difference =
         static_cast<double>(mean.data()[c]) - static_cast<double>(renorm_mean_.value().data()[c]);
-    r_out[c] = static_cast<T>(std::min(std::max(s / p, bounds.rmin), bounds.rmax));
-    d_out[c] = static_cast<T>(std::min(std::max(difference / p, -bounds.dmax), bounds.dmax));
+    const double r_free = p == 0 ? 0 : s / p, d_free = p == 0 ? 0 : difference / p;
+    r_out[c] = static_cast<T>(std::min(std::max(r_free, bounds.rmin), bounds.rmax));
+    d_out[c] = static_cast<T>(std::min(std::max(d_free, -bounds.dmax), bounds.dmax));
   }
   return {.scale = Variable<T>(std::move(r)), .offset = Variable<T>(std::move(d))};
 }

@@ -73,7 +73,7 @@ struct InferenceAffine {
     };
     mean = values(normalization.moving_mean().value());
     scale = values(normalization.moving_variance().value());
-    for (double& value : scale) value = 1 / std::sqrt(value + options.epsilon);
+    for (double& value : scale) value = inverse_deviation(value, options.epsilon);
     if (options.scale) {
       const T* gamma = normalization.gamma().value().data();
       for (std::size_t c = 0; c < scale.size(); ++c) scale[c] *= static_cast<double>(gamma[c]);

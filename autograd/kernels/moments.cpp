@@ -197,6 +197,11 @@ void add_block(const T* x, const T* weights, const Block& block, const Tile& til
   }
 }
 
+// Values of T that differ at all deviate by more than this part of their mean, unless only one in
+// tens of thousands differs, by its last bit. What the sums over equal values make up is less.
+template <Scalar T>
+constexpr double kNoDeviation = static_cast<double>(std::numeric_limits<T>::epsilon()) / 512;
+
 // Where the origin of a group's first channel lies in x: at the first place that has a weight.
 template <Scalar T>
 std::int64_t origin_of(const T* weights, const NormLayout& layout, std::int64_t group) {
@@ -289,7 +294,9 @@ void moments(const T* x, const T* weights, const NormLayout& given, double* coun
     for (std::int64_t c = 0; c < layout.channels; ++c) {
       const std::int64_t s = g * layout.channels + c;
       mean[s] += static_cast<double>(x[origin[g] + c * layout.inner]);
-      variance[s] = std::max(variance[s] / count[g], 0.0);
+      const double least = kNoDeviation<T> * mean[s];
+      variance[s] /= count[g];
+      variance[s] = variance[s] < least * least ? 0 : std::max(variance[s], 0.0);
     }
   }
   // Groups that were taken for channels have all the same count.

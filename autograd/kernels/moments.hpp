@@ -3,7 +3,7 @@
 // Exact to the rounding of the tensor's type at any ratio of mean to deviation, for any number of
 // values: blocks of at most 1024 values of a channel are summed as differences from their own mean,
 // and merged in double (Chan, Golub, LeVeque, Algorithms for Computing the Sample Variance, 1983).
-// Every value is read once from memory.
+// Every value is read once from memory. Equal values have the variance 0, not one of rounding.
 //
 // Weights belong to (outer, group, middle, inner): all channels of a place share one. They are finite
 // and at least 0; null stands for 1 everywhere (ones agree with it to rounding, with one group to the

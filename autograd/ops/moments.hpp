@@ -29,6 +29,10 @@ struct Moments {
 template <Scalar T>
 Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights = {});
 
+// What a normalization multiplies x - mean by: 1 / sqrt(variance + epsilon), and 0 where that root is
+// 0. So with epsilon = 0 a channel that does not vary normalizes to 0, and no derivative runs through it.
+double inverse_deviation(double variance, double epsilon);
+
 // What a batch was measured to be, and how: all that a derivative needs to run back through it.
 //
 //   const auto batch = measure(x.value(), {.outer = 32, .channels = 64}, weights);

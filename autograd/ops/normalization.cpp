@@ -66,10 +66,12 @@ Tensor<double> filled(const NormLayout& layout, Formula&& formula) {
   return result;
 }
 
-Tensor<double> inverse_deviation(const Moments& moments, const NormLayout& layout, double epsilon) {
+Tensor<double> inverse_deviations(const Moments& moments, const NormLayout& layout,
+                                  double epsilon) {
   const double* variance = moments.variance.data();
-  return filled(
-      layout, [=](std::int64_t s, std::int64_t) { return 1.0 / std::sqrt(variance[s] + epsilon); });
+  return filled(layout, [=](std::int64_t s, std::int64_t) {
+    return inverse_deviation(variance[s], epsilon);
+  });
 }
 
 // The values of a coefficient by channel; `absent` where there is none.
@@ -98,7 +100,7 @@ Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments
   require_coefficients(scale, layout, "scale");
   require_coefficients(offset, layout, "offset");
   const Tensor<double> factors =
-      factors_of(inverse_deviation(moments, layout, epsilon), scale, layout);
+      factors_of(inverse_deviations(moments, layout, epsilon), scale, layout);
   const Tensor<double> by_offset = by_channel(offset, layout, 0.0);
   const Tensor<double> offsets =
       filled(layout, [by = by_offset.data()](std::int64_t, std::int64_t c) { return by[c]; });
@@ -167,7 +169,7 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
         const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
         GradientSums<T> sums(x, dy, batch.weights, layout, batch.moments);
-        const Tensor<double> inverse = inverse_deviation(batch.moments, layout, epsilon);
+        const Tensor<double> inverse = inverse_deviations(batch.moments, layout, epsilon);
         sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
         if (!b.wants(0)) return;
         if (batch.reduction) {
@@ -208,7 +210,7 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
         }
         const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
-        const Tensor<double> inverse = inverse_deviation(moments, layout, epsilon);
+        const Tensor<double> inverse = inverse_deviations(moments, layout, epsilon);
         if (b.wants(1) || b.wants(2)) {
           const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
           sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);

@@ -4,7 +4,7 @@
 //
 // mean and variance belong to a (group, channel), scale and offset to a channel (their size is
 // layout.channels, their shape is free); an undefined scale stands for 1, an undefined offset for
-// 0.
+// 0. Where variance + epsilon is 0 its root's inverse counts as 0 (inverse_deviation of moments.hpp).
 //
 //   normalize_by_batch    mean and variance are those of x, weighted as measured (moments.hpp); the
 //                         derivative runs through them:

@@ -288,6 +288,7 @@ BOOST_AUTO_TEST_CASE(options_out_of_range_are_refused) {
           "renorm_clipping.dmax must be at least 0; got -1");
   refused({.renorm = true, .renorm_momentum = -0.5},
           "renorm_momentum must lie in [0, 1]; got -0.5");
+  refused({.renorm_momentum = 1.5}, "renorm_momentum must lie in [0, 1]; got 1.5");
   refused({.virtual_batch_size = 0}, "virtual_batch_size must be at least 1; got 0");
   refused({.axis = {0}, .virtual_batch_size = 2},
           "virtual_batch_size needs the batch axis reduced; got axis 0 among the kept axes");

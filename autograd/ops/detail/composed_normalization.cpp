@@ -105,6 +105,23 @@ Variable<T> replaced_variance(const MeasuredBatch<T>& batch) {
   return constant_statistic<T>(variance, layout);
 }
 
+// 1 / sqrt(variance + epsilon) as inverse_deviation() has it: 0, and a constant, where the root is 0.
+template <Scalar T>
+Variable<T> inverse_deviations(const Variable<T>& variance, const Moments& moments,
+                               double epsilon) {
+  const Variable<T> squares = variance + static_cast<T>(epsilon);
+  Tensor<std::uint8_t> varies = Tensor<std::uint8_t>::uninitialized(squares.shape());
+  bool all = true;
+  for (std::int64_t s = 0; s < squares.size(); ++s) {
+    const bool does = squares.value().data()[s] != 0 && moments.variance.data()[s] + epsilon != 0;
+    varies.mutable_data()[s] = does;
+    all = all && does;
+  }
+  if (all) return rsqrt(squares);
+  const Variable<T> one(Tensor<T>(squares.shape(), T{1}));
+  return keep_where(varies, rsqrt(where(varies, squares, one)));
+}
+
 template <Scalar T>
 void add_coefficient_gradients(Backward<T>& b, const Variable<T>& dy, const Variable<T>& x_hat,
                                const Shape& scale, const Shape& offset) {
@@ -132,7 +149,7 @@ void composed_batch_gradient(Backward<T>& b, const MeasuredBatch<T>& batch, cons
                                 [&](std::int64_t place) { return weighting.has_weight(place); });
   const Variable<T> selected = weighting.selected(centred);
   const Variable<T> variance = mean(square(selected)) + replaced_variance(batch);
-  const Variable<T> inverse = rsqrt(variance + static_cast<T>(epsilon));
+  const Variable<T> inverse = inverse_deviations(variance, batch.moments, epsilon);
   const Variable<T> x_hat = centred * inverse;
   if (b.wants(0)) {
     const Variable<T> g = scaled(dy, scale, layout);
@@ -149,7 +166,7 @@ void composed_given_gradient(Backward<T>& b, const NormLayout& layout, const Mom
   const Variable<T>&x = b.saved(0), &scale = b.saved(1);
   const Variable<T> dy = five_axes(b.gradient(), layout);
   const Variable<T> inverse =
-      rsqrt(constant_statistic<T>(moments.variance, layout) + static_cast<T>(epsilon));
+      inverse_deviations(constant_statistic<T>(moments.variance, layout), moments, epsilon);
   const Variable<T> centred = five_axes(x, layout) - constant_statistic<T>(moments.mean, layout);
   const Variable<T> x_hat =
       without_masked_infinities(centred, dy.value(), layout, [](std::int64_t) { return true; }) *

@@ -157,11 +157,46 @@ BOOST_AUTO_TEST_CASE(values_at_the_ends_of_the_range) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_constant_has_no_variance) {
-  const NormLayout layout{.outer = 1000, .channels = 3};
-  const Computed computed(std::vector<float>(3000, 0.1f), {}, layout);
-  BOOST_TEST(computed.mean[1] == static_cast<double>(0.1f), boost::test_tools::tolerance(1e-15));
-  BOOST_TEST(computed.variance[1] <= 1e-15);
+// 0, not what rounding makes of it: with epsilon = 0 that would be divided by.
+BOOST_AUTO_TEST_CASE_TEMPLATE(equal_values_have_no_variance, T, Types) {
+  for (const NormLayout& layout : kNormLayouts) {
+    for (const double value : {0.1, -1.0 / 3, 1e6 / 7, 3e-5, 0.0}) {
+      const std::vector<T> x(static_cast<std::size_t>(layout.size()), static_cast<T>(value));
+      for (const auto& weights : {std::vector<T>(), drawn_weights<T>(layout)}) {
+        const Computed computed(x, weights, layout);
+        for (std::size_t s = 0; s < computed.mean.size(); ++s) {
+          BOOST_TEST(computed.variance[s] == 0);
+          if (computed.count[s / static_cast<std::size_t>(layout.channels)] == 0) continue;
+          BOOST_TEST(computed.mean[s] == static_cast<double>(static_cast<T>(value)),
+                     boost::test_tools::tolerance(1e-13));
+        }
+      }
+    }
+  }
+}
+
+// One of a thousand differs by its last bit.
+BOOST_AUTO_TEST_CASE_TEMPLATE(the_least_variance_is_not_taken_for_none, T, Types) {
+  for (const NormLayout layout :
+       {NormLayout{.outer = 1000, .channels = 2}, {.channels = 2, .inner = 1000}}) {
+    std::vector<T> x(2000, T(0.1));
+    x[0] = std::nextafter(x[0], T{1});
+    const double ulp = static_cast<double>(x[0]) - static_cast<double>(x[1]);
+    const Computed computed(x, {}, layout);
+    BOOST_TEST(computed.variance[0] == ulp * ulp * 0.001 * 0.999,
+               boost::test_tools::tolerance(0.01));
+    BOOST_TEST(computed.variance[1] == 0);
+  }
+}
+
+// Squares of the means overflow, or vanish.
+BOOST_AUTO_TEST_CASE(equal_values_at_the_ends_of_the_range) {
+  for (const double value : {1e300, 1e-300}) {
+    const Computed equal(std::vector<double>(60, value), {}, {.outer = 20, .channels = 3});
+    BOOST_TEST(equal.variance == std::vector<double>(3, 0), boost::test_tools::per_element());
+  }
+  const Computed differing(std::vector<double>{1e300, 2e300}, {}, {.outer = 2});
+  BOOST_TEST(!(differing.variance[0] < 1e300));
 }
 
 // Where groups are ghost batches of single rows they are cut in another way, and agree to rounding.

@@ -220,6 +220,50 @@ BOOST_AUTO_TEST_CASE(weights_of_one_give_the_bits_of_no_weights) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_inverse_of_no_deviation_is_zero) {
+  BOOST_TEST(inverse_deviation(4, 0) == 0.5);
+  BOOST_TEST(inverse_deviation(0, 0.25) == 2);
+  BOOST_TEST(inverse_deviation(0, 0) == 0);
+  BOOST_TEST(std::isnan(inverse_deviation(-1, 0)));
+}
+
+// In the fused and the composed form, and in what is derived from that.
+BOOST_AUTO_TEST_CASE(without_epsilon_a_channel_that_does_not_vary_is_its_offset) {
+  const NormLayout layout{.outer = 7, .channels = 3};
+  std::vector<Tensor<double>> inputs = inputs_of({layout, {7, 3}});
+  for (std::int64_t i = 1; i < 21; i += 3) inputs[0].mutable_data()[i] = 0.1;
+  const auto dy = random_tensor<double>({7, 3}, 9), v = random_tensor<double>({7, 3}, 10);
+  Moments given = given_moments(layout);
+  given.variance.mutable_data()[1] = 0;
+  for (const bool by_moving : {false, true}) {
+    std::vector<Tensor<double>> gradients[2];
+    for (const bool create_graph : {false, true}) {
+      Tape<double> tape;
+      std::vector<Variable<double>> in;
+      for (const auto& value : inputs) in.push_back(tape.watch(value));
+      const auto y = by_moving
+                         ? normalize_by_given(in[0], layout, given, in[1], in[2], 0)
+                         : normalize_by_batch(in[0], measure(inputs[0], layout), in[1], in[2], 0);
+      const auto first =
+          tape.gradients(y, in, {.create_graph = create_graph, .keep = true, .seed = dy});
+      for (const auto& gradient : first) gradients[create_graph].push_back(gradient.value());
+      for (std::int64_t i = 0; i < 7; ++i) {
+        BOOST_TEST(y.value().at({i, 1}) == inputs[2].data()[1]);
+        BOOST_TEST(first[0].value().at({i, 1}) == 0);
+      }
+      BOOST_TEST(first[1].value().data()[1] == 0);
+      if (!create_graph) continue;
+      for (const auto& second : tape.gradients(first[0], in, {.seed = v})) {
+        for (const double value : second.value().values()) BOOST_TEST(std::isfinite(value));
+        BOOST_TEST(second.value().values()[1] == 0);
+      }
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      check_close("gradient", gradients[0][i], gradients[1][i], 1e-12);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nothing_gives_nothing) {
   const Case c{{.outer = 0, .channels = 3}, {0, 3}};
   for (const Tensor<double>& weights : {Tensor<double>(), Tensor<double>({0}, 0.0)}) {
