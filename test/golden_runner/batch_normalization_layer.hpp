@@ -28,6 +28,15 @@ class RecordedValue : public InitializerFunction {
   GoldenArray array_;
 };
 
+// Python's truth value: what the seed takes for its switches.
+bool truth(const Json& json);
+
+// The field `shape` of a case.
+Shape recorded_shape(const Json& item);
+
+// One of the stock constraints; the name may have a suffix that says what the case is about.
+Constraint recorded_constraint(const std::string& name, const Json& arguments);
+
 // Every argument that is not named keeps the seed's default; one that lamina cannot express fails.
 BatchNormalizationOptions options_from(ArgumentReader& arguments);
 

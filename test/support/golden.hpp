@@ -126,13 +126,13 @@ class GoldenCase {
       return check(false, what + ": shape " + computed.shape().to_string() + ", recorded " +
                               array.shape.to_string());
     }
-    compare_elements(what, to_double(computed), array.data, tolerance);
+    compare_elements(what, to_double(computed), as_stored<T>(array), tolerance);
   }
   // Same elements in the same order, whatever the shape.
   template <Element T>
   void compare_flat(const std::string& what, const Tensor<T>& computed, const Json& recorded,
                     Tolerance tolerance = {}) {
-    compare_elements(what, to_double(computed), golden_array(recorded).data, tolerance);
+    compare_elements(what, to_double(computed), as_stored<T>(golden_array(recorded)), tolerance);
   }
   void compare(const std::string& what, double computed, const Json& recorded,
                Tolerance tolerance = {}) {
@@ -148,6 +148,16 @@ class GoldenCase {
   static std::vector<double> to_double(const Tensor<T>& tensor) {
     const auto values = tensor.values();
     return {values.begin(), values.end()};
+  }
+  // The recorded numbers as T holds them: nine digits read back to the bits of a float, and differ
+  // from them in double.
+  template <Element T>
+  static std::vector<double> as_stored(const GoldenArray& array) {
+    std::vector<double> stored;
+    for (const double value : array.data) {
+      stored.push_back(static_cast<double>(static_cast<T>(value)));
+    }
+    return stored;
   }
 
   std::vector<std::string> failures_;

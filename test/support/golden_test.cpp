@@ -58,6 +58,18 @@ BOOST_AUTO_TEST_CASE(shapes_count_unless_compared_flat) {
              kFailed);
 }
 
+BOOST_AUTO_TEST_CASE(nine_digits_are_the_bits_of_a_float) {
+  const Json recorded = array("[1]", "[-0.416032910]");
+  const auto outcome = [&](auto computed) {
+    return outcome_of(
+        [&](GoldenCase& test) { test.compare_flat("mean", computed, recorded, absolute(0)); });
+  };
+  BOOST_TEST(outcome(Tensor<float>({1}, -0.41603291F)) == kPassed);
+  BOOST_TEST(outcome(Tensor<float>({1}, -0.41603294F)) == kFailed);
+  BOOST_TEST(outcome(Tensor<double>({1}, -0.41603291)) == kPassed);
+  BOOST_TEST(outcome(Tensor<double>({1}, static_cast<double>(-0.41603291F))) == kFailed);
+}
+
 BOOST_AUTO_TEST_CASE(tolerance_is_relative_to_one_or_more_or_absolute) {
   const auto passes = [](double computed, double recorded, Tolerance tolerance) {
     return outcome_of([&](GoldenCase& test) {
