@@ -103,6 +103,8 @@
 #include <lamina/serialization/file_system.hpp>
 #include <lamina/serialization/generations.hpp>
 #include <lamina/serialization/model_file.hpp>
+#include <lamina/serialization/npz.hpp>
+#include <lamina/serialization/safetensors.hpp>
 #include <lamina/serialization/state_dict.hpp>
 #include <lamina/serialization/training_state.hpp>
 #include <lamina/training/callback.hpp>
