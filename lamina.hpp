@@ -100,6 +100,7 @@
 #include <lamina/optim/sgd.hpp>
 #include <lamina/optim/update_options.hpp>
 #include <lamina/serialization/checkpoint.hpp>
+#include <lamina/serialization/checkpoint_file.hpp>
 #include <lamina/serialization/file_system.hpp>
 #include <lamina/serialization/generations.hpp>
 #include <lamina/serialization/model_file.hpp>
