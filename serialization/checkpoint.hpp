@@ -11,10 +11,10 @@
 // Loading is strict: names, shapes and element types must agree, and all differences are listed in
 // one error. A network that was never called takes its shapes from the file and counts as built.
 // What the file holds beyond what is asked for (an optimizer's state when only a network is given)
-// is checked against its checksums and left alone.
+// is not read; CheckpointFile::verify() checks all of it.
 //
 // Errors: CheckpointError, naming the file, what must hold and what was found; StateError when a
-// network that was never built is saved. After any error of a load the network, the optimizer and
+// network that was never built is saved; ArgumentError for a key of metadata that is no name. After any error of a load the network, the optimizer and
 // the training state are as before; after any error of a save the former file is whole.
 // Thread-safety: nobody may write the network, the optimizer or the state meanwhile.
 #pragma once
@@ -23,6 +23,7 @@
 #include <lamina/nn/optimizer.hpp>
 #include <lamina/serialization/file_system.hpp>
 #include <lamina/serialization/training_state.hpp>
+#include <map>
 #include <string>
 
 namespace lamina {
@@ -33,6 +34,8 @@ struct CheckpointParts {
   Module<T>& net;
   Optimizer<T>* optimizer = nullptr;
   TrainingState<T>* state = nullptr;
+  // Texts to be saved besides, and read by CheckpointFile::metadata(); loading leaves them alone.
+  std::map<std::string, std::string> metadata = {};
 };
 
 template <Scalar T>

@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,14 @@ class PosixWritableFile : public WritableFile {
   Descriptor descriptor_;
 };
 
+struct Unmap {
+  std::uint64_t size = 0;
+  void operator()(const std::byte* memory) const {
+    ::munmap(const_cast<std::byte*>(memory), size);
+  }
+};
+using Mapping = std::unique_ptr<const std::byte, Unmap>;
+
 class PosixReadableFile : public ReadableFile {
  public:
   // Without O_NONBLOCK a pipe of that name would hang the program.
@@ -97,10 +106,19 @@ class PosixReadableFile : public ReadableFile {
     if (count < 0) fail("read");
     return static_cast<std::size_t>(count);
   }
+  std::span<const std::byte> mapped() override {
+    if (!mapping_ && size_ > 0) {
+      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor_.number(), 0);
+      if (memory == MAP_FAILED) fail("map");
+      mapping_ = Mapping(static_cast<const std::byte*>(memory), Unmap{size_});
+    }
+    return {mapping_.get(), mapping_ ? static_cast<std::size_t>(size_) : 0};
+  }
 
  private:
   Descriptor descriptor_;
   std::uint64_t size_ = 0;
+  Mapping mapping_;
 };
 
 class PosixFileSystem : public FileSystem {

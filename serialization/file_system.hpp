@@ -6,11 +6,13 @@
 // name. Thread-safety: a file object belongs to one thread; a file system may be used by many.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace lamina {
@@ -32,6 +34,10 @@ class ReadableFile {
   // Reads at least one byte of those that exist at `offset`; returns how many, 0 at the end of the
   // file.
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> bytes) = 0;
+  // The whole content in memory, as long as the file object lives.
+  virtual std::span<const std::byte> mapped() {
+    throw std::system_error(ENOTSUP, std::generic_category(), "map");
+  }
 };
 
 class FileSystem {

@@ -6,12 +6,14 @@
 namespace lamina {
 
 template <Scalar T>
-void save_model(const std::string& path, const Module<T>& net, FileSystem& files) {
+void save_model(const std::string& path, const Module<T>& net, const SaveModelOptions& options,
+                FileSystem& files) {
   const detail::FileTask task{.who = "save_model", .path = path};
   const auto architecture = detail::describe_architecture(net, task);
   StateDict state;
   detail::ModuleState<T>(const_cast<Module<T>&>(net))  // only read
       .add_to(state, std::string(detail::kModelPrefix));
+  detail::add_metadata(state, options.metadata, task);
   detail::atomic_save(
       files, task, [&](detail::Sink& sink) { detail::write_container(sink, state, architecture); });
 }
@@ -31,8 +33,10 @@ ModulePointer<T> load_model(const std::string& path, const Registry<T>& registry
   return net;
 }
 
-template void save_model(const std::string&, const Module<float>&, FileSystem&);
-template void save_model(const std::string&, const Module<double>&, FileSystem&);
+template void save_model(const std::string&, const Module<float>&, const SaveModelOptions&,
+                         FileSystem&);
+template void save_model(const std::string&, const Module<double>&, const SaveModelOptions&,
+                         FileSystem&);
 template ModulePointer<float> load_model(const std::string&, const Registry<float>&, FileSystem&);
 template ModulePointer<double> load_model(const std::string&, const Registry<double>&, FileSystem&);
 

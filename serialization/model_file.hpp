@@ -20,20 +20,32 @@
 
 #include <lamina/nn/registry.hpp>
 #include <lamina/serialization/file_system.hpp>
+#include <map>
 #include <string>
 
 namespace lamina {
 
+struct SaveModelOptions {
+  // Texts to be saved besides, and read by CheckpointFile::metadata().
+  std::map<std::string, std::string> metadata = {};
+};
+
+template <Scalar T>
+void save_model(const std::string& path, const Module<T>& net, const SaveModelOptions& options,
+                FileSystem& files = posix_file_system());
 template <Scalar T>
 void save_model(const std::string& path, const Module<T>& net,
-                FileSystem& files = posix_file_system());
+                FileSystem& files = posix_file_system()) {
+  save_model(path, net, SaveModelOptions{}, files);
+}
 
 template <Scalar T>
 ModulePointer<T> load_model(const std::string& path, const Registry<T>& registry,
                             FileSystem& files = posix_file_system());
 
-#define LAMINA_EXTERN(T)                                                              \
-  extern template void save_model(const std::string&, const Module<T>&, FileSystem&); \
+#define LAMINA_EXTERN(T)                                                                         \
+  extern template void save_model(const std::string&, const Module<T>&, const SaveModelOptions&, \
+                                  FileSystem&);                                                  \
   extern template ModulePointer<T> load_model(const std::string&, const Registry<T>&, FileSystem&);
 LAMINA_EXTERN(float)
 LAMINA_EXTERN(double)

@@ -73,6 +73,25 @@ class Commit {
 
 }  // namespace
 
+void add_metadata(StateDict& state, const std::map<std::string, std::string>& metadata,
+                  const FileTask& task) {
+  for (const auto& [key, text] : metadata) {
+    const std::string name = std::string(kMetadataPrefix) + key;
+    if (key.empty() || !is_name(name)) {
+      throw ArgumentError(task.who, "a key of metadata must be 1 to " +
+                                        std::to_string(kLongestName - kMetadataPrefix.size()) +
+                                        " bytes of UTF-8 without control characters; got '" + key +
+                                        "'");
+    }
+    if (text.size() > kLongestText) {
+      throw ArgumentError(task.who, "metadata must be at most " + std::to_string(kLongestText) +
+                                        " bytes each; got " + std::to_string(text.size()) +
+                                        " under '" + key + "'");
+    }
+    state.add(name, text);
+  }
+}
+
 template <Scalar T>
 void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts) {
   StateDict state;
@@ -84,6 +103,7 @@ void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T
   if (parts.state) {
     visited<T>("training state", *parts.state).add_to(state, std::string(kStatePrefix));
   }
+  add_metadata(state, parts.metadata, task);
   atomic_save(files, task, [&](Sink& sink) { write_container(sink, state, {}); });
 }
 

@@ -4,6 +4,7 @@
 //   model/<path>           parameters, buffers, counters
 //   optimizer/<name>       what the optimizer visits; "optimizer_type": its type
 //   state/<name>           what the training state visits
+//   metadata/<key>         texts of the program that saved
 //
 // Thread-safety: as checkpoint.hpp.
 #pragma once
@@ -14,6 +15,11 @@
 namespace lamina::detail {
 
 inline constexpr std::string_view kModelPrefix = "model/";
+inline constexpr std::string_view kMetadataPrefix = "metadata/";
+
+// ArgumentError naming a key that cannot be a name.
+void add_metadata(StateDict& state, const std::map<std::string, std::string>& metadata,
+                  const FileTask& task);
 
 template <Scalar T>
 void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts);

@@ -41,6 +41,9 @@ void list_value(Manifest& manifest, std::uint64_t& end, const std::string& name,
       value);
 }
 
+// Of reading: as large as is read at full speed, small enough to stay in the cache.
+constexpr std::size_t kPiece = std::size_t{1} << 18;
+
 void write_zeros(Sink& sink, std::uint64_t count) {
   constexpr std::array<std::byte, kAlignment> kZeros{};
   sink.write(std::span(kZeros).first(static_cast<std::size_t>(count)));
@@ -108,7 +111,7 @@ StateDict ContainerReader::read(std::string_view prefix) {
     end = entry.offset + entry.bytes;
     if (!entry.name.starts_with(prefix)) continue;
     require_zero(header_.data_offset + padding, header_.data_offset + entry.offset);
-    state.add(entry.name.substr(prefix.size()), read_tensor_of_any_type(entry));
+    state.add(entry.name.substr(prefix.size()), read(entry));
   }
   for (const ValueEntry& entry : manifest_.values) {
     if (!entry.name.starts_with(prefix)) continue;
@@ -125,7 +128,7 @@ const std::string* ContainerReader::text(std::string_view name) const noexcept {
   return nullptr;
 }
 
-StateValue ContainerReader::read_tensor_of_any_type(const TensorEntry& entry) {
+StateValue ContainerReader::read(const TensorEntry& entry) {
   switch (entry.dtype) {
     case DType::float32:
       return read_tensor<float>(entry);
@@ -143,14 +146,59 @@ template <Element E>
 Tensor<E> ContainerReader::read_tensor(const TensorEntry& entry) {
   auto tensor = Tensor<E>::uninitialized(entry.shape);
   const std::span<std::byte> bytes = std::as_writable_bytes(tensor.mutable_values());
-  read_at(header_.data_offset + entry.offset, bytes);
-  if (crc32c(bytes) != entry.checksum) {
-    const std::uint64_t begin = header_.data_offset + entry.offset;
-    task_.fail("hold '" + entry.name + "' (bytes " + std::to_string(begin) + " to " +
-                   std::to_string(begin + entry.bytes - 1) + ") as its checksum says",
-               "damaged data");
-  }
+  require_checksum(entry, read_and_sum(offset_in_file(entry), bytes));
   return tensor;
+}
+
+void ContainerReader::verify() {
+  std::vector<std::byte> piece(kPiece);
+  std::uint64_t end = 0;
+  for (const TensorEntry& entry : manifest_.tensors) {
+    require_zero(header_.data_offset + end, offset_in_file(entry));
+    std::uint32_t checksum = 0;
+    for (std::uint64_t done = 0; done < entry.bytes; done += kPiece) {
+      const auto bytes =
+          std::span(piece).first(std::min<std::uint64_t>(kPiece, entry.bytes - done));
+      read_at(offset_in_file(entry) + done, bytes);
+      checksum = crc32c(bytes, checksum);
+    }
+    require_checksum(entry, checksum);
+    end = entry.offset + entry.bytes;
+  }
+}
+
+std::span<const std::byte> ContainerReader::mapped(const TensorEntry& entry) {
+  if (entry.bytes == 0) return {};
+  std::span<const std::byte> content;
+  try {
+    content = file_->mapped();
+  } catch (const std::system_error& error) {
+    task_.fail("be a file that can be mapped into memory", error);
+  }
+  if (content.size() != header_.file_size) {
+    task_.fail("keep its length while it is read", std::to_string(content.size()) + " bytes");
+  }
+  return content.subspan(offset_in_file(entry), entry.bytes);
+}
+
+void ContainerReader::require_checksum(const TensorEntry& entry, std::uint32_t checksum) const {
+  if (checksum == entry.checksum) return;
+  const std::uint64_t begin = offset_in_file(entry);
+  task_.fail("hold '" + entry.name + "' (bytes " + std::to_string(begin) + " to " +
+                 std::to_string(begin + entry.bytes - 1) + ") as its checksum says",
+             "damaged data");
+}
+
+std::uint32_t ContainerReader::read_and_sum(std::uint64_t offset, std::span<std::byte> bytes) {
+  std::uint32_t checksum = 0;
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min(kPiece, bytes.size()));
+    read_at(offset, piece);
+    checksum = crc32c(piece, checksum);
+    offset += piece.size();
+    bytes = bytes.subspan(piece.size());
+  }
+  return checksum;
 }
 
 void ContainerReader::read_at(std::uint64_t offset, std::span<std::byte> bytes) {

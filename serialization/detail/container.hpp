@@ -1,7 +1,7 @@
 // The container: header, manifest, tensors, as one file (checkpoint_format.md; header.hpp,
 // manifest.hpp).
 //
-// Writing streams: the manifest and a buffer of 1 MiB are all the memory it takes. Reading checks
+// Writing streams: the manifest and a buffer of 256 KiB are all the memory it takes. Reading checks
 // in this order, and believes nothing before: size, header, manifest's checksum, padding, manifest,
 // then each tensor's padding and checksum as it is read. Nothing is allocated from a number that
 // was not compared with the real size of the file before.
@@ -26,10 +26,22 @@ class ContainerReader {
  public:
   ContainerReader(FileSystem& files, const FileTask& task);
 
+  const FileTask& task() const noexcept { return task_; }
   const Manifest& manifest() const noexcept { return manifest_; }
+  std::uint64_t size() const noexcept { return header_.file_size; }
+  std::uint64_t offset_in_file(const TensorEntry& entry) const noexcept {
+    return header_.data_offset + entry.offset;
+  }
 
   // The tensors and values whose names begin with the prefix, without it.
   StateDict read(std::string_view prefix);
+  // One tensor of the manifest.
+  StateValue read(const TensorEntry& entry);
+  // Its bytes in a mapping of the file, not compared with the checksum.
+  std::span<const std::byte> mapped(const TensorEntry& entry);
+  void require_checksum(const TensorEntry& entry, std::uint32_t checksum) const;
+  // Reads everything, in pieces, and compares it.
+  void verify();
   // A text among the values; null: not there.
   const std::string* text(std::string_view name) const noexcept;
 
@@ -38,7 +50,8 @@ class ContainerReader {
   void require_zero(std::uint64_t begin, std::uint64_t end);
   template <Element E>
   Tensor<E> read_tensor(const TensorEntry& entry);
-  StateValue read_tensor_of_any_type(const TensorEntry& entry);
+  // Reads from the offset, piece by piece: each is summed up while it is in the cache.
+  std::uint32_t read_and_sum(std::uint64_t offset, std::span<std::byte> bytes);
 
   FileTask task_;
   std::unique_ptr<ReadableFile> file_;

@@ -4,8 +4,8 @@
 //
 //   crc32c("123456789") == 0xE3069283;   crc32c(b, crc32c(a)) == crc32c(a followed by b)
 //
-// The processor's instruction is used where it exists (about 8 bytes per 3 cycles), tables
-// elsewhere. Source: RFC 3720, B.4. Thread-safety: any.
+// The processor's instruction is used where it exists, on three parts side by side (about 8 bytes
+// per cycle), tables elsewhere. Source: RFC 3720, B.4. Thread-safety: any.
 #pragma once
 
 #include <cstddef>

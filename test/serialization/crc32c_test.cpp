@@ -57,6 +57,20 @@ BOOST_AUTO_TEST_CASE(equals_boost_at_every_length_and_alignment) {
   }
 }
 
+// Long inputs are taken in three parts side by side: lengths around where that begins and ends.
+BOOST_AUTO_TEST_CASE(equals_the_tables_at_lengths_of_several_parts) {
+  const auto bytes = mixed_bytes(40000);
+  for (const std::size_t parts : {768, 1536, 12288, 13056, 24576, 36864}) {
+    for (const std::size_t more : {0, 1, 7, 8, 9, 255}) {
+      for (const std::size_t less : {0, 1, 8}) {
+        const auto part = std::span(bytes).subspan(less + more % 5, parts + more - less);
+        BOOST_REQUIRE_EQUAL(crc32c(part), crc32c_by_tables(part));
+        BOOST_REQUIRE_EQUAL(crc32c(part, 0xabcdef01u), crc32c_by_tables(part, 0xabcdef01u));
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(goes_on_from_a_former_part) {
   const auto bytes = mixed_bytes(101);
   const std::uint32_t whole = crc32c(bytes);

@@ -126,6 +126,10 @@ class FakeFileSystem : public FileSystem {
       std::memcpy(bytes.data(), content.data() + begin, count);
       return count;
     }
+    std::span<const std::byte> mapped() override {
+      system_.operate("map");
+      return std::as_bytes(std::span(system_.files.at(path_)));
+    }
 
    private:
     FakeFileSystem& system_;
