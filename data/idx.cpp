@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <lamina/autograd/tensor/detail/file.hpp>
@@ -82,6 +83,29 @@ void require_plausible(const detail::ByteSource& source, const std::string& name
   }
 }
 
+// Reads the elements, or only counts them where `to` is null; they must be as many as the shape has,
+// and the last bytes.
+void read_elements(detail::ByteSource& source, const std::string& name, const Shape& shape,
+                   std::uint8_t* to) {
+  std::array<std::uint8_t, 16384> counted;
+  const auto size = static_cast<std::size_t>(shape.size());
+  std::size_t done = 0;
+  for (std::size_t piece = 1, count = 1; done < size && count == piece; done += count) {
+    piece = to ? size : std::min(size - done, counted.size());
+    count = source.read(to ? to : counted.data(), piece);
+  }
+  if (done != size) {
+    refuse(name, "must hold what its header tells; got " + std::to_string(done) +
+                     " elements, expected " + std::to_string(size) + " for shape " +
+                     shape.to_string());
+  }
+  std::uint8_t beyond = 0;
+  if (source.read(&beyond, 1) != 0) {
+    refuse(name, "must end after its elements; got more than the " + std::to_string(size) +
+                     " of shape " + shape.to_string());
+  }
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> detail::idx_header(const Shape& shape) {
@@ -96,22 +120,19 @@ std::vector<std::uint8_t> detail::idx_header(const Shape& shape) {
 
 Tensor<std::uint8_t> read_idx(const std::filesystem::path& path) try {
   const std::string name = path.string();
-  const auto source = detail::open_bytes(path, kWho);
+  auto source = detail::open_bytes(path, kWho);
   const Shape shape = read_shape(*source, name);
   require_plausible(*source, name, shape);
+  if (source->packed()) {
+    // Unpacked once to count: memory is taken for what the file holds, not for what it promises.
+    read_elements(*source, name, shape, nullptr);
+    source = detail::open_bytes(path, kWho);
+    if (read_shape(*source, name) != shape) {
+      refuse(name, "must not change while it is read; got another shape");
+    }
+  }
   auto tensor = Tensor<std::uint8_t>::uninitialized(shape);
-  const auto size = static_cast<std::size_t>(shape.size());
-  const std::size_t count = source->read(tensor.mutable_data(), size);
-  if (count != size) {
-    refuse(name, "must hold what its header tells; got " + std::to_string(count) +
-                     " elements, expected " + std::to_string(size) + " for shape " +
-                     shape.to_string());
-  }
-  std::uint8_t beyond = 0;
-  if (source->read(&beyond, 1) != 0) {
-    refuse(name, "must end after its elements; got more than the " + std::to_string(size) +
-                     " of shape " + shape.to_string());
-  }
+  read_elements(*source, name, shape, tensor.mutable_data());
   return tensor;
 } catch (const std::bad_alloc&) {
   refuse(path.string(), "must fit in memory; got more than there is");

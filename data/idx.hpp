@@ -6,7 +6,7 @@
 // Errors: DataError naming the file for everything that is wrong with it: missing, cut short,
 // another magic or element type, a rank outside [1, 8], more or fewer elements than the header
 // promises, a damaged gzip stream. No memory is taken for what a header promises and the file
-// cannot hold.
+// does not hold: a packed file is unpacked twice, the first time only to count.
 // Thread-safety: the functions may be called from several threads.
 // Source: http://yann.lecun.com/exdb/mnist (the section "file formats").
 #pragma once

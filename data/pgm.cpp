@@ -1,10 +1,11 @@
+#include <algorithm>
+#include <array>
 #include <lamina/autograd/tensor/detail/file.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/data/pgm.hpp>
 #include <new>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace lamina::data {
 namespace {
@@ -16,17 +17,39 @@ namespace {
 bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
+// The bytes of a file one after the other.
+class Cursor {
+ public:
+  explicit Cursor(lamina::detail::InputFile& file) : file_(file) {}
+
+  // The next byte, which stays the next until advance(); nothing at the end.
+  std::optional<unsigned char> next() {
+    if (at_ == end_) {
+      at_ = 0;
+      end_ = file_.read(piece_.data(), piece_.size());
+      if (end_ == 0) return {};
+    }
+    return piece_[at_];
+  }
+  void advance() {
+    ++at_;
+    ++passed_;
+  }
+  std::uint64_t remaining() const { return file_.size() - std::min(file_.size(), passed_); }
+
+ private:
+  lamina::detail::InputFile& file_;
+  std::array<unsigned char, 4096> piece_{};
+  std::size_t at_ = 0, end_ = 0;
+  std::uint64_t passed_ = 0;
+};
+
 class Reader {
  public:
-  Reader(std::string name, std::vector<unsigned char> bytes)
-      : name_(std::move(name)), bytes_(std::move(bytes)) {}
+  explicit Reader(lamina::detail::InputFile& file) : name_(file.name()), bytes_(file) {}
 
   Tensor<std::uint8_t> image() {
-    if (bytes_.size() < 2 || bytes_[0] != 'P' || (bytes_[1] != '2' && bytes_[1] != '5')) {
-      refuse(name_, "must be a PGM image, beginning with P5 or P2; got another beginning");
-    }
-    const bool binary = bytes_[1] == '5';
-    at_ = 2;
+    const bool binary = magic();
     const std::int64_t width = extent("width"), height = extent("height");
     largest_ = number("largest value", 65535);
     if (largest_ < 1 || largest_ > 255) {
@@ -35,16 +58,15 @@ class Reader {
     }
     if (binary) require_separator();
     // Every pixel takes a byte at least: nothing is allocated that the file cannot fill.
-    const auto rest = static_cast<std::int64_t>(bytes_.size() - at_);
     const std::int64_t count = width * height;
-    if (count > rest) {
+    if (static_cast<std::uint64_t>(count) > bytes_.remaining()) {
       refuse(name_, "must hold " + std::to_string(count) + " pixels, " + std::to_string(height) +
-                        " rows of " + std::to_string(width) + "; got " + std::to_string(rest) +
-                        " bytes behind the header");
+                        " rows of " + std::to_string(width) + "; got " +
+                        std::to_string(bytes_.remaining()) + " bytes behind the header");
     }
     auto result = Tensor<std::uint8_t>::uninitialized({height, width});
     for (std::uint8_t& value : result.mutable_values()) {
-      value = spread(binary ? bytes_[at_++] : number("pixel", 65535));
+      value = spread(binary ? byte() : number("pixel", 65535));
     }
     require_end(binary);
     return result;
@@ -57,15 +79,27 @@ class Reader {
     return value;
   }
 
+  // True for P5, false for P2.
+  bool magic() {
+    const auto p = bytes_.next();
+    if (p) bytes_.advance();
+    const auto digit = bytes_.next();
+    if (p != 'P' || (digit != '2' && digit != '5')) {
+      refuse(name_, "must be a PGM image, beginning with P5 or P2; got another beginning");
+    }
+    bytes_.advance();
+    return digit == '5';
+  }
+
   // A decimal number behind white space and comments.
   std::int64_t number(const char* what, std::int64_t most) {
     skip_space();
-    if (at_ == bytes_.size() || !is_digit(bytes_[at_])) {
+    if (!next_is(is_digit)) {
       refuse(name_, "must have a number for the " + std::string(what) + "; got " + here());
     }
     std::int64_t value = 0;
-    for (; at_ < bytes_.size() && is_digit(bytes_[at_]); ++at_) {
-      value = 10 * value + (bytes_[at_] - '0');
+    for (; next_is(is_digit); bytes_.advance()) {
+      value = 10 * value + (*bytes_.next() - '0');
       if (value > most) {
         refuse(name_, "must have a " + std::string(what) + " of at most " + std::to_string(most) +
                           "; got more");
@@ -74,26 +108,41 @@ class Reader {
     return value;
   }
 
+  bool next_is(bool (*kind)(unsigned char)) {
+    const auto next = bytes_.next();
+    return next && kind(*next);
+  }
+
   void skip_space() {
-    for (; at_ < bytes_.size() && (is_space(bytes_[at_]) || bytes_[at_] == '#'); ++at_) {
-      if (bytes_[at_] != '#') continue;
-      while (at_ + 1 < bytes_.size() && bytes_[at_] != '\n') ++at_;
+    for (bool comment = false;; bytes_.advance()) {
+      const auto next = bytes_.next();
+      if (!next) return;
+      if (next == '#') comment = true;
+      if (!comment && !is_space(*next)) return;
+      if (next == '\n') comment = false;
     }
   }
 
   // Exactly one white space stands between the header and binary pixels.
   void require_separator() {
-    if (at_ == bytes_.size() || !is_space(bytes_[at_])) {
+    if (!next_is(is_space)) {
       refuse(name_, "must have white space behind the header; got " + here());
     }
-    ++at_;
+    bytes_.advance();
+  }
+
+  unsigned char byte() {
+    const auto next = bytes_.next();
+    if (!next) refuse(name_, "must not change while it is read; got its end too early");
+    bytes_.advance();
+    return *next;
   }
 
   void require_end(bool binary) {
     if (!binary) skip_space();
-    if (at_ == bytes_.size()) return;
+    if (bytes_.remaining() == 0) return;
     refuse(name_,
-           "must end after its pixels; got " + std::to_string(bytes_.size() - at_) + " bytes more");
+           "must end after its pixels; got " + std::to_string(bytes_.remaining()) + " bytes more");
   }
 
   std::uint8_t spread(std::int64_t value) const {
@@ -104,14 +153,13 @@ class Reader {
     return static_cast<std::uint8_t>((value * 255 + largest_ / 2) / largest_);
   }
 
-  std::string here() const {
-    return at_ == bytes_.size() ? std::string("the end of the file")
-                                : "byte " + std::to_string(bytes_[at_]);
+  std::string here() {
+    const auto next = bytes_.next();
+    return next ? "byte " + std::to_string(*next) : std::string("the end of the file");
   }
 
   std::string name_;
-  std::vector<unsigned char> bytes_;
-  std::size_t at_ = 0;
+  Cursor bytes_;
   std::int64_t largest_ = 0;
 };
 
@@ -119,9 +167,7 @@ class Reader {
 
 Tensor<std::uint8_t> read_pgm(const std::filesystem::path& path) try {
   lamina::detail::InputFile file(path, "read_pgm");
-  std::vector<unsigned char> bytes(static_cast<std::size_t>(file.size()));
-  bytes.resize(file.read(bytes.data(), bytes.size()));
-  return Reader(file.name(), std::move(bytes)).image();
+  return Reader(file).image();
 } catch (const std::bad_alloc&) {
   refuse(path.string(), "must fit in memory; got more than there is");
 }

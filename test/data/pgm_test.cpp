@@ -2,7 +2,6 @@
 #include <lamina/data/pgm.hpp>
 #include <string>
 
-#include "support/damage.hpp"
 #include "support/files.hpp"
 #include "support/refusal.hpp"
 
@@ -103,17 +102,6 @@ BOOST_AUTO_TEST_CASE(missing_files_and_bad_images_are_refused) {
       });
   refuses<DataError>("[write_pgm] /dev/full must be writable; got No space left on device",
                      [&] { data::write_pgm("/dev/full", small_image()); });
-}
-
-BOOST_AUTO_TEST_CASE(every_damage_is_answered) {
-  const auto read = [](const auto& path) { BOOST_TEST(data::read_pgm(path).rank() == 2); };
-  const auto binary = damage_everywhere(kBinary, read);
-  BOOST_TEST(binary.cuts_accepted == 0);
-  BOOST_TEST(binary.changes_accepted >= 6 * 7);  // pixels may be any bytes
-  BOOST_TEST(binary.changes_accepted < binary.changes);
-  const auto text = damage_everywhere(kText, read);
-  BOOST_TEST(text.cuts_accepted == 3);  // without the end of the line, as 25 and as 2
-  BOOST_TEST(text.changes_accepted < text.changes / 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

