@@ -128,6 +128,70 @@ BatchNormalization<T> drawn_layer(const BatchNormalizationOptions& options, cons
   return layer;
 }
 
+// A layer of each kind, for what must hold of all; the input has a rank of 4.
+struct Kind {
+  std::string name;
+  BatchNormalizationOptions options = {};
+  bool masked = false;
+  std::string bank = {};
+};
+
+template <Scalar T>
+std::vector<Kind> kinds() {
+  const auto adjust = [](bool per_example) {
+    return Adjustment([per_example](const Shape& input) {
+      const Shape shape = per_example ? input : Shape{input[-1]};
+      return ScaleAndBias<T>{.scale = drawn<T>(shape, "a", 1, 0.2),
+                             .bias = drawn<T>(shape, "b", 0, 0.2)};
+    });
+  };
+  const RenormClipping clips{.rmax = 1.1, .rmin = 0.9, .dmax = 0.1};
+  const RenormClipping ramps{
+      .rmax = [](std::int64_t step) { return 1 + 0.1 * static_cast<double>(step); },
+      .rmin = 0.5,
+      .dmax = [](std::int64_t step) { return 0.05 * static_cast<double>(step); }};
+  return {
+      {"plain"},
+      {"not fused", {.fused = false}},
+      {"first axis", {.axis = {0}}},
+      {"channels first", {.axis = {1}}},
+      {"two adjacent axes", {.axis = {1, 2}}},
+      {"two axes apart", {.axis = {1, 3}}},
+      {"renorm", {.renorm = true}},
+      {"clipped renorm over two axes", {.axis = {1, 3}, .renorm = true, .renorm_clipping = clips}},
+      {"renorm with ramps", {.renorm = true, .renorm_clipping = ramps}},
+      {"ghost", {.virtual_batch_size = 2}},
+      {"ghost, channels first", {.axis = {1}, .virtual_batch_size = 2}},
+      {"ghost with renorm", {.renorm = true, .virtual_batch_size = 2}},
+      {"adjusted per channel", {.adjustment = adjust(false)}},
+      {"adjusted per example", {.adjustment = adjust(true)}},
+      {"renorm, adjusted per example", {.renorm = true, .adjustment = adjust(true)}},
+      {"mask", {}, true},
+      {"mask, channels first", {.axis = {1}}, true},
+      {"mask and ghost with renorm", {.renorm = true, .virtual_batch_size = 2}, true},
+      {"cumulative", {.momentum = cumulative}},
+      {"cumulative renorm", {.momentum = cumulative, .renorm = true}},
+      {"a bank", {.renorm = true, .banks = {"real", "generated"}}, false, "generated"},
+      {"unbiased", {.variance_estimator = VarianceEstimator::unbiased}},
+  };
+}
+
+// Weights of examples: some 0, no two ghost batches alike.
+template <Scalar T>
+Tensor<T> example_weights(std::int64_t examples) {
+  Tensor<T> weights = Tensor<T>::uninitialized({examples});
+  for (std::int64_t i = 0; i < examples; ++i) {
+    weights.mutable_data()[i] =
+        i % 3 == 2 ? T{0} : static_cast<T>(1 + 0.5 * static_cast<double>(i));
+  }
+  return weights;
+}
+
+template <Scalar T>
+BatchNormalizationCall<T> call_of(const Kind& kind, const Shape& input) {
+  return {.mask = kind.masked ? example_weights<T>(input[0]) : Tensor<T>(), .bank = kind.bank};
+}
+
 template <Scalar T>
 State state_in_double(const Module<T>& module) {
   State state;

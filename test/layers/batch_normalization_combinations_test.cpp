@@ -89,6 +89,77 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(every_combination_equals_the_naive_form, T, Types)
   BOOST_TEST(count == (9 * 3 * 3 + 7 * 3) * 3 * 4 * 3);
 }
 
+// Every ghost batch has some weight; a mask is the same along kept axes.
+BOOST_AUTO_TEST_CASE_TEMPLATE(every_combination_with_a_mask_equals_the_naive_form, T, Types) {
+  int count = 0;
+  for_each_combination([&](const Combination& c) {
+    if (c.forbidden() || c.fused) return;
+    const Tensor<T> mask = c.keeps_batch_axis()
+                               ? Tensor<T>({1, 3}, {T(0.5), T(0), T(2)})
+                               : Tensor<T>({6}, {T(1), T(0), T(2), T(0.5), T(1.5), T(0)});
+    const auto x = drawn<T>(kInput, "x", 0.3, 1.7);
+    const auto a = drawn<T>(c.adjustment_shape(kInput), "a", 1, 0.2);
+    const auto b = drawn<T>(c.adjustment_shape(kInput), "b", 0, 0.2);
+    Adjustment adjustment;
+    if (c.adjusted != Adjusted::no) {
+      adjustment = [&](const Shape&) { return ScaleAndBias<T>{.scale = a, .bias = b}; };
+    }
+    const auto options = c.options(adjustment);
+    BatchNormalization<T> layer = drawn_layer<T>(options, kInput);
+    NaiveBatchNormalization naive(options, kInput, state_in_double<T>(layer), dtype_of<T>());
+    const auto y = layer(x, {.training = true}, {.mask = mask}).value();
+    const auto wide = [](const Tensor<T>& values) { return values.template cast<double>(); };
+    const Tensor<double> weights =
+        wide(mask).reshaped(c.keeps_batch_axis() ? Shape{1, 3, 1, 1} : Shape{6, 1, 1, 1});
+    const auto expected = adjustment ? naive.trained(wide(x), wide(a), wide(b), weights)
+                                     : naive.trained(wide(x), {}, {}, weights);
+    BOOST_TEST_CONTEXT(c.name() << ", masked") {
+      check_close("y", wide(y), expected, kTolerance<T>);
+      for (const auto& [name, value] : state_in_double<T>(layer)) {
+        check_close(name, value, naive.state().at(name), kTolerance<T>);
+      }
+    }
+    ++count;
+  });
+  BOOST_TEST(count == (9 * 3 * 3 + 7 * 3) * 4);
+}
+
+// Extents of 1 among them; every single axis and every set of two and of all, from the end in
+// descending order.
+BOOST_AUTO_TEST_CASE_TEMPLATE(every_rank_equals_the_naive_form, T, Types) {
+  const std::int64_t extents[] = {4, 3, 1, 2, 2, 1, 3, 2};
+  for (std::int64_t rank = 1; rank <= kMaxRank; ++rank) {
+    const Shape input(std::span<const std::int64_t>(extents, static_cast<std::size_t>(rank)));
+    std::vector<std::vector<std::int64_t>> lists = {{}};
+    for (std::int64_t i = 0; i < rank; ++i) {
+      lists.push_back({i});
+      lists.front().push_back(-1 - i);
+      for (std::int64_t k = 0; k < i; ++k) lists.push_back({-rank + i, k - rank});
+    }
+    for (const auto& axis : lists) {
+      for (const bool ghost : {false, true}) {
+        const bool keeps_batch =
+            std::any_of(axis.begin(), axis.end(), [&](auto a) { return a == 0 || a == -rank; });
+        if (ghost && keeps_batch) continue;
+        BatchNormalizationOptions options{.axis = axis, .momentum = 0.5};
+        options.renorm = rank % 2 == 0;
+        if (ghost) options.virtual_batch_size = 2;
+        BatchNormalization<T> layer = drawn_layer<T>(options, input);
+        NaiveBatchNormalization naive(options, input, state_in_double<T>(layer), dtype_of<T>());
+        const auto x = drawn<T>(input, "x", 0.3, 1.7);
+        const auto y = layer(x, {.training = true}).value();
+        const std::string what =
+            input.to_string() + (ghost ? ", ghost" : "") + ", axis " + std::to_string(axis.front());
+        check_close(what, y.template cast<double>(), naive.trained(x.template cast<double>()),
+                    kTolerance<T>);
+        for (const auto& [name, value] : state_in_double<T>(layer)) {
+          check_close(what + ", " + name, value, naive.state().at(name), kTolerance<T>);
+        }
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(what_the_seed_forbids_is_refused_when_the_layer_is_made, T, Types) {
   int count = 0;
   for_each_combination([&](const Combination& c) {

@@ -46,8 +46,7 @@ class NaiveBatchNormalization {
                          const Tensor<double>& b = {}, const Tensor<double>& weights = {}) {
     const std::vector<Statistic> statistics = measured(x, weights);
     const std::vector<Statistic> means = means_over_groups(statistics);
-    std::vector<std::pair<double, double>> corrections;
-    for (std::size_t c = 0; c < channels_; ++c) corrections.push_back(correction(means[c], c));
+    const auto corrections = corrections_of(means);
     Tensor<double> y = elements([&](std::int64_t i) {
       const std::size_t c = channel_of(i);
       const Statistic& s = statistics[group_of(i) * channels_ + c];
@@ -58,6 +57,11 @@ class NaiveBatchNormalization {
     });
     move_state(means);
     return y;
+  }
+
+  // Renorm's (r, d) by channel, as the next training step will have them.
+  std::vector<std::pair<double, double>> corrections(const Tensor<double>& x) const {
+    return corrections_of(means_over_groups(measured(x, {})));
   }
 
  private:
@@ -154,6 +158,11 @@ class NaiveBatchNormalization {
     if (clipping.rmax) r = std::min(r, clipping.rmax->at(0));
     if (clipping.dmax) d = std::clamp(d, -clipping.dmax->at(0), clipping.dmax->at(0));
     return {r, d};
+  }
+  std::vector<std::pair<double, double>> corrections_of(const std::vector<Statistic>& means) const {
+    std::vector<std::pair<double, double>> all;
+    for (std::size_t c = 0; c < channels_; ++c) all.push_back(correction(means[c], c));
+    return all;
   }
   void move(const char* name, std::size_t channel, double toward, double momentum) {
     double& moved = state_.at(name).mutable_values()[channel];
