@@ -103,6 +103,7 @@
 #include <lamina/serialization/checkpoint_file.hpp>
 #include <lamina/serialization/file_system.hpp>
 #include <lamina/serialization/generations.hpp>
+#include <lamina/serialization/interchange.hpp>
 #include <lamina/serialization/model_file.hpp>
 #include <lamina/serialization/npz.hpp>
 #include <lamina/serialization/safetensors.hpp>

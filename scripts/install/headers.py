@@ -19,7 +19,8 @@ target_root /= "lamina"
 
 headers = [source_root / "lamina.hpp"]
 for folder in FOLDERS:
-    headers += sorted((source_root / folder).rglob("*.hpp"))
+    headers += sorted(header for header in (source_root / folder).rglob("*.hpp")
+                      if "tool" not in header.relative_to(source_root).parts)  # those of programs
 for header in headers:
     target = target_root / header.relative_to(source_root)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ THIRD_PARTY = {
     r"omp\.h": [],
 }
 # Headers that <lamina/lamina.hpp> leaves out: internal ones, and opt-in ones that bring other libraries.
-NOT_IN_UMBRELLA = re.compile(r"autograd/kernels/|.*/detail/|autograd/tensor/xtensor|serialization/boost")
+NOT_IN_UMBRELLA = re.compile(r"autograd/kernels/|.*/detail/|autograd/tensor/xtensor|serialization/boost|serialization/tool/")
 # What makes a user's file slow to compile; never behind <lamina/lamina.hpp>.
 HEAVY = re.compile(r"xtensor|xtl/|xsimd/|boost/|cblas|fmt/|nlohmann/|zlib\.h|Random123/|CLI/|regex$|iostream$")
 
