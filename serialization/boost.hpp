@@ -23,8 +23,8 @@
 // Limits:
 //   - Bytes that somebody changed are not survived: only load what you trust. Files that must
 //     survive crashes and corruption are save_checkpoint's.
-//   - Binary archives go no further than Boost carries them: the same architecture, the same or a
-//     later version of Boost. Text and XML go everywhere.
+//   - Archives go no further than Boost carries them: to the same or a later version of Boost, and
+//     binary ones to the same architecture.
 //   - No architecture is stored: the program makes the network and loads into it. Nothing is loaded
 //     through a pointer, and no object is tracked by its address.
 //   - Each object is loaded whole or not at all, but several objects one after the other: where the

@@ -46,20 +46,46 @@ std::string original() {
   return checkpoint_of(run);
 }
 
+bool loads(const std::string& bytes, Run<float>& run) {
+  FakeFileSystem files = folder_with(bytes);
+  // What a training state refuses, it refuses by its own error.
+  return accepts<Error>(bytes.size(), [&] {
+    load_checkpoint<float>(kPath, {run.net, &run.optimizer, &run.progress}, files);
+  });
+}
+
+// A network that was never called has no values to compare: it must still have none.
+bool loads_into_new_run(const std::string& bytes) {
+  static std::optional<Run<float>> run;
+  if (!run) run.emplace();
+  static const StateDict optimizer = state_of(run->optimizer), progress = state_of(run->progress);
+  if (loads(bytes, *run)) {
+    run.reset();
+    return true;
+  }
+  if (run->net.built() || !identical(optimizer, state_of(run->optimizer)) ||
+      !identical(progress, state_of(run->progress))) {
+    throw Breach("checkpoint: a refused load changed a run that had not begun");
+  }
+  return false;
+}
+
 std::optional<std::string> read(const std::string& bytes) {
   static TrainedRun run;
   static const Snapshot before(run);
-  FakeFileSystem files = folder_with(bytes);
-  // What a training state refuses, it refuses by its own error.
-  const bool accepted = accepts<Error>(bytes.size(), [&] {
-    load_checkpoint<float>(kPath, {run.net, &run.optimizer, &run.progress}, files);
-  });
-  if (!accepted) {
-    if (!before.is_state_of(run)) throw Breach("checkpoint: a refused load changed the run");
-    return {};
+  const bool accepted = loads(bytes, run);
+  if (!accepted && !before.is_state_of(run)) {
+    throw Breach("checkpoint: a refused load changed the run");
   }
-  std::string form = checkpoint_of(run);
-  before.put_back(run);
+  std::optional<std::string> form;
+  if (accepted) {
+    form = checkpoint_of(run);
+    before.put_back(run);
+  }
+  // What fits a network as it is also fits one that takes its shapes from the file.
+  if (!loads_into_new_run(bytes) && accepted) {
+    throw Breach("checkpoint: a run that had not begun refuses what another accepts");
+  }
   return form;
 }
 

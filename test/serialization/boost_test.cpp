@@ -14,6 +14,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <lamina/layers/batch_normalization.hpp>
+#include <lamina/optim/rmsprop.hpp>
 #include <lamina/optim/sgd.hpp>
 #include <lamina/serialization/boost.hpp>
 #include <limits>
@@ -313,6 +314,36 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(another_optimizer_or_run_changes_nothing, A, AllAr
   refuses<ArgumentError>("[progress] epoch must not be negative; got -1",
                          [&] { load_state(target, wrong); });
   BOOST_TEST((identical(state_of(target), target_before)));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(every_optimizer, A, AllArchives) {
+  const auto comes_back = [](auto make) {
+    auto net = small_network<float>(), other = small_network<float>();
+    Tape<float> tape;
+    Rng rng(5);
+    net(small_input<float>(), Context<float>::for_training(tape, rng));
+    auto optimizer = make(net), again = make(other);
+    for (int step = 0; step < 3; ++step) {
+      tape.clear();
+      const Variable<float> y = net(small_input<float>(), Context<float>::for_training(tape, rng));
+      tape.backward(mean(multiply(y, y)));
+      optimizer.step();
+    }
+    const std::string archive = written<A>(net, optimizer);
+    read<A>(archive, other, again);
+    BOOST_TEST((identical(state_of(again), state_of(optimizer))), optimizer.type());
+    BOOST_TEST(state_of(again).size() > 1);
+  };
+  comes_back([](auto& net) {
+    return SGD<float>(net.parameters(), {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
+  });
+  comes_back([](auto& net) {
+    return RMSprop<float>(net.parameters(),
+                          {.learning_rate = 0.1, .momentum = 0.5, .centered = true});
+  });
+  comes_back([](auto& net) {
+    return Adam<float>(net.parameters(), {.learning_rate = 0.1, .amsgrad = true});
+  });
 }
 
 // The class version stands in an XML archive as version="1".
