@@ -99,6 +99,7 @@
 #include <lamina/optim/schedule.hpp>
 #include <lamina/optim/sgd.hpp>
 #include <lamina/optim/update_options.hpp>
+#include <lamina/serialization/background_saver.hpp>
 #include <lamina/serialization/checkpoint.hpp>
 #include <lamina/serialization/checkpoint_file.hpp>
 #include <lamina/serialization/file_system.hpp>
@@ -106,6 +107,7 @@
 #include <lamina/serialization/interchange.hpp>
 #include <lamina/serialization/model_file.hpp>
 #include <lamina/serialization/npz.hpp>
+#include <lamina/serialization/partial_load.hpp>
 #include <lamina/serialization/safetensors.hpp>
 #include <lamina/serialization/state_dict.hpp>
 #include <lamina/serialization/training_state.hpp>

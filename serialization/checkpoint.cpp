@@ -5,7 +5,10 @@ namespace lamina {
 
 template <Scalar T>
 void save_checkpoint(const std::string& path, const CheckpointParts<T>& parts, FileSystem& files) {
-  detail::save_parts(files, {.who = "save_checkpoint", .path = path}, parts);
+  const detail::FileTask task{.who = "save_checkpoint", .path = path};
+  const StateDict state = detail::snapshot_of(parts, task);
+  detail::atomic_save(files, task,
+                      [&](detail::Sink& sink) { detail::write_container(sink, state, {}); });
 }
 
 template <Scalar T>

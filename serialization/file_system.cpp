@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <lamina/serialization/file_system.hpp>
 #include <system_error>
 
@@ -60,11 +61,19 @@ class PosixWritableFile : public WritableFile {
  public:
   explicit PosixWritableFile(const std::string& path)
       : descriptor_(opened("create", path, O_WRONLY | O_CREAT | O_EXCL)) {}
+  // Not every file system can; only one that is full is a failure.
+  void reserve(std::uint64_t bytes) override {
+    if (bytes == 0) return;
+    const int done = uninterrupted(
+        [&] { return ::fallocate(descriptor_.number(), 0, 0, static_cast<off_t>(bytes)); });
+    if (done != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) fail("reserve");
+  }
   std::size_t write(std::span<const std::byte> bytes) override {
     const ssize_t written = uninterrupted([&] {
       return ::write(descriptor_.number(), bytes.data(), std::min(bytes.size(), kLargestTransfer));
     });
     if (written < 0) fail("write");
+    start_writing_back(written);
     return static_cast<std::size_t>(written);
   }
   void sync() override {
@@ -73,14 +82,24 @@ class PosixWritableFile : public WritableFile {
   void close() override { descriptor_.close(); }
 
  private:
+  // Lets the disk work while the rest is written: fsync alone would only begin at the end. A hint,
+  // whose failure the next write or fsync will tell.
+  void start_writing_back(off_t written) {
+    constexpr off_t kEnough = off_t{8} << 20;
+    end_ += written;
+    if (end_ - begun_ < kEnough) return;
+    ::sync_file_range(descriptor_.number(), begun_, end_ - begun_, SYNC_FILE_RANGE_WRITE);
+    begun_ = end_;
+  }
+
   Descriptor descriptor_;
+  off_t end_ = 0;    // of what was written
+  off_t begun_ = 0;  // up to here the disk was told to write
 };
 
 struct Unmap {
   std::uint64_t size = 0;
-  void operator()(const std::byte* memory) const {
-    ::munmap(const_cast<std::byte*>(memory), size);
-  }
+  void operator()(const std::byte* memory) const { ::munmap(const_cast<std::byte*>(memory), size); }
 };
 using Mapping = std::unique_ptr<const std::byte, Unmap>;
 
@@ -143,6 +162,20 @@ class PosixFileSystem : public FileSystem {
       fail("rename");
     }
     if (::rename(from.c_str(), to.c_str()) != 0) fail("rename");
+  }
+  // A second name, then the first one away: a link never replaces anything. File systems without
+  // links have the system call.
+  bool rename_new(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) {
+      ::unlink(from.c_str());  // a temporary name that stays is swept later
+      return true;
+    }
+    if (errno == EEXIST) return false;
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+      return true;
+    }
+    if (errno == EEXIST) return false;
+    fail("rename");
   }
   void remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) fail("remove");

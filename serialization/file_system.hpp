@@ -21,6 +21,8 @@ namespace lamina {
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
+  // Says how long the file will become, so that room is made at once, or is known to be missing.
+  virtual void reserve(std::uint64_t bytes) { (void)bytes; }
   // Appends at least one and at most all of the bytes; returns how many.
   virtual std::size_t write(std::span<const std::byte> bytes) = 0;
   virtual void sync() = 0;  // what was written survives a power failure
@@ -52,6 +54,8 @@ class FileSystem {
   virtual std::unique_ptr<ReadableFile> open(const std::string& path) = 0;
   // Replaces `to` in one step.
   virtual void rename(const std::string& from, const std::string& to) = 0;
+  // Gives `from` the name `to` in one step, unless something has that name: then false.
+  virtual bool rename_new(const std::string& from, const std::string& to) = 0;
   virtual void remove(const std::string& path) = 0;
   virtual void make_folder(
       const std::string& path) = 0;  // with its parents; no failure when it exists

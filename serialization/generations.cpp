@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <lamina/serialization/detail/checkpoint_content.hpp>
-#include <lamina/serialization/generations.hpp>
+#include <lamina/serialization/detail/generation_writing.hpp>
 #include <optional>
 
 namespace lamina {
@@ -76,23 +76,38 @@ void remove_oldest(FileSystem& files, const std::string& folder, const Generatio
 
 }  // namespace
 
-template <Scalar T>
-std::string save_generation(const std::string& folder, const CheckpointParts<T>& parts,
-                            const GenerationOptions& options) {
-  check_options("save_generation", options);
+std::string detail::write_generation(const std::string& folder, const StateDict& state,
+                                     const GenerationOptions& options) {
   FileSystem& files = files_of(options);
-  detail::FileTask task{.who = "save_generation", .path = folder};
+  FileTask task{.who = "save_generation", .path = folder};
+  std::int64_t number = 0;
   try {
     files.make_folder(folder);
     const auto found = generations_in(files, folder, options);
-    const std::int64_t number = found.empty() ? 1 : found.back().number + 1;
-    task.path = folder + "/" + file_name(options.prefix, number);
+    if (!found.empty()) number = found.back().number;
+    task.path = folder + "/" + file_name(options.prefix, number + 1);
   } catch (const std::system_error& error) {
     task.fail("be a folder for checkpoints", error);
   }
-  detail::save_parts(files, task, parts);
+  std::string path = atomic_save_new(
+      files, task, folder, options.prefix, [&](Sink& sink) { write_container(sink, state, {}); },
+      [&] { return file_name(options.prefix, ++number); });
   remove_oldest(files, folder, options);
-  return task.path;
+  return path;
+}
+
+template <Scalar T>
+StateDict detail::snapshot_of_generation(const std::string& folder, const CheckpointParts<T>& parts,
+                                         const GenerationOptions& options) {
+  check_options("save_generation", options);
+  return snapshot_of(parts, {.who = "save_generation", .path = folder});
+}
+
+template <Scalar T>
+std::string save_generation(const std::string& folder, const CheckpointParts<T>& parts,
+                            const GenerationOptions& options) {
+  return detail::write_generation(folder, detail::snapshot_of_generation(folder, parts, options),
+                                  options);
 }
 
 template <Scalar T>
@@ -136,10 +151,12 @@ std::vector<std::string> list_generations(const std::string& folder,
   return paths;
 }
 
-#define LAMINA_INSTANTIATE(T)                                                          \
-  template std::string save_generation(const std::string&, const CheckpointParts<T>&,  \
-                                       const GenerationOptions&);                      \
-  template LoadedGeneration load_latest(const std::string&, const CheckpointParts<T>&, \
+#define LAMINA_INSTANTIATE(T)                                                                      \
+  template StateDict detail::snapshot_of_generation(const std::string&, const CheckpointParts<T>&, \
+                                                    const GenerationOptions&);                     \
+  template std::string save_generation(const std::string&, const CheckpointParts<T>&,              \
+                                       const GenerationOptions&);                                  \
+  template LoadedGeneration load_latest(const std::string&, const CheckpointParts<T>&,             \
                                         const GenerationOptions&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

@@ -11,8 +11,8 @@
 //
 // Errors: CheckpointError (nothing to load, no file is whole, all that checkpoint.hpp names),
 // ArgumentError (keep < 1, a prefix that is no file name). A folder that does not exist is made by
-// saving. Thread-safety: as checkpoint.hpp. Of two processes, each must have its own folder or
-// prefix.
+// saving. Thread-safety: as checkpoint.hpp. Several processes may save into one folder with one
+// prefix: each file gets a number that no other has, and `keep` counts the files of all of them.
 #pragma once
 
 #include <lamina/serialization/checkpoint.hpp>

@@ -78,12 +78,27 @@ class TemporaryFile {
     files_.rename(path_, path);
     path_.clear();
   }
+  // The first name that is free; returns it.
+  std::string become_new(const std::function<std::string()>& next_path) {
+    file_->close();
+    std::string path = next_path();
+    while (!files_.rename_new(path_, path)) path = next_path();
+    path_.clear();
+    return path;
+  }
 
  private:
   FileSystem& files_;
   std::string path_;
   std::unique_ptr<WritableFile> file_;
 };
+
+void fill(WritableFile& file, const std::function<void(Sink&)>& write) {
+  Sink sink(file);
+  write(sink);
+  sink.flush();
+  file.sync();
+}
 
 }  // namespace
 
@@ -120,12 +135,24 @@ void atomic_save(FileSystem& files, const FileTask& task, const std::function<vo
   sweep(files, folder, name);
   try {
     TemporaryFile temporary(files, folder + "/" + temporary_name(name));
-    Sink sink(temporary.file());
-    write(sink);
-    sink.flush();
-    temporary.file().sync();
+    fill(temporary.file(), write);
     temporary.become(task.path);
     files.sync_folder(folder);
+  } catch (const std::system_error& error) {
+    task.fail("be written", error);
+  }
+}
+
+std::string atomic_save_new(FileSystem& files, const FileTask& task, const std::string& folder,
+                            const std::string& series, const std::function<void(Sink&)>& write,
+                            const std::function<std::string()>& next_name) {
+  sweep(files, folder, series);
+  try {
+    TemporaryFile temporary(files, folder + "/" + temporary_name(series));
+    fill(temporary.file(), write);
+    std::string path = temporary.become_new([&] { return folder + "/" + next_name(); });
+    files.sync_folder(folder);
+    return path;
   } catch (const std::system_error& error) {
     task.fail("be written", error);
   }

@@ -1,8 +1,8 @@
 // Saving a file so that at every moment, also after a power failure, either the former or the new
 // one is there, whole:
 //
-//   temporary file in the same folder (created exclusively) -> write -> fsync -> close -> rename ->
-//   fsync of the folder
+//   temporary file in the same folder (created exclusively) -> reserve -> write -> fsync -> close ->
+//   rename -> fsync of the folder
 //
 // Temporary names are ".<name>.tmp-<pid>-<random>-<number>". On any failure the temporary file is
 // removed. Those that killed processes of this machine left for the same target are swept before
@@ -28,6 +28,8 @@ class Sink {
  public:
   explicit Sink(WritableFile& file) : file_(file) {}
 
+  // Before the first write: how many bytes will come.
+  void reserve(std::uint64_t bytes) { file_.reserve(bytes); }
   void write(std::span<const std::byte> bytes);
   void flush();
 
@@ -40,6 +42,13 @@ class Sink {
 };
 
 void atomic_save(FileSystem& files, const FileTask& task, const std::function<void(Sink&)>& write);
+
+// The same for a file of a series, which replaces nothing: it gets the first of next_name()'s names
+// (files in `folder`) that nobody has, also where several processes write the series. Temporary
+// files are named after the series. Returns the path.
+std::string atomic_save_new(FileSystem& files, const FileTask& task, const std::string& folder,
+                            const std::string& series, const std::function<void(Sink&)>& write,
+                            const std::function<std::string()>& next_name);
 
 // The folder of a path ("." when it names none), and the name in it.
 std::string folder_of(const std::string& path);

@@ -93,7 +93,7 @@ void add_metadata(StateDict& state, const std::map<std::string, std::string>& me
 }
 
 template <Scalar T>
-void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts) {
+StateDict snapshot_of(const CheckpointParts<T>& parts, const FileTask& task) {
   StateDict state;
   ModuleState<T>(parts.net).add_to(state, std::string(kModelPrefix));
   if (parts.optimizer) {
@@ -104,7 +104,7 @@ void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T
     visited<T>("training state", *parts.state).add_to(state, std::string(kStatePrefix));
   }
   add_metadata(state, parts.metadata, task);
-  atomic_save(files, task, [&](Sink& sink) { write_container(sink, state, {}); });
+  return state;
 }
 
 template <Scalar T>
@@ -132,8 +132,8 @@ void LoadedContent<T>::commit(const CheckpointParts<T>& parts) const {
   }
 }
 
-template void save_parts(FileSystem&, const FileTask&, const CheckpointParts<float>&);
-template void save_parts(FileSystem&, const FileTask&, const CheckpointParts<double>&);
+template StateDict snapshot_of(const CheckpointParts<float>&, const FileTask&);
+template StateDict snapshot_of(const CheckpointParts<double>&, const FileTask&);
 template class LoadedContent<float>;
 template class LoadedContent<double>;
 

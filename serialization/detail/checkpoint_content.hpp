@@ -21,8 +21,9 @@ inline constexpr std::string_view kMetadataPrefix = "metadata/";
 void add_metadata(StateDict& state, const std::map<std::string, std::string>& metadata,
                   const FileTask& task);
 
+// What a file of these parts shall hold; the tensors are shared, not copied.
 template <Scalar T>
-void save_parts(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts);
+StateDict snapshot_of(const CheckpointParts<T>& parts, const FileTask& task);
 
 // A file's content in memory, whole and undamaged, of those parts that are asked for.
 template <Scalar T>
@@ -40,8 +41,8 @@ class LoadedContent {
   std::string optimizer_type_;  // empty: none in the file
 };
 
-extern template void save_parts(FileSystem&, const FileTask&, const CheckpointParts<float>&);
-extern template void save_parts(FileSystem&, const FileTask&, const CheckpointParts<double>&);
+extern template StateDict snapshot_of(const CheckpointParts<float>&, const FileTask&);
+extern template StateDict snapshot_of(const CheckpointParts<double>&, const FileTask&);
 extern template class LoadedContent<float>;
 extern template class LoadedContent<double>;
 

@@ -67,6 +67,7 @@ void write_container(Sink& sink, const StateDict& state,
   header.file_size = header.data_offset + data_size;
   header.manifest_checksum = crc32c(manifest_bytes);
 
+  sink.reserve(header.file_size);
   sink.write(encode_header(header));
   sink.write(manifest_bytes);
   write_zeros(sink, header.data_offset - kHeaderBytes - header.manifest_size);

@@ -11,7 +11,7 @@ struct KindOf {
   std::string operator()(const std::string&) const { return "a text"; }
   template <Element E>
   std::string operator()(const Tensor<E>& tensor) const {
-    return std::string(name_of(Tensor<E>::dtype())) + " " + tensor.shape().to_string();
+    return kind_of(Tensor<E>::dtype(), tensor.shape());
   }
 };
 
@@ -21,13 +21,13 @@ void Differences::missing(const std::string& name, const std::string& what) {
   lines_.push_back("missing: " + name + ", expected " + what);
 }
 
-void Differences::unexpected(const std::string& name, const StateValue& value) {
-  lines_.push_back("unexpected: " + name + ", " + kind_of(value));
+void Differences::unexpected(const std::string& name, const std::string& found) {
+  lines_.push_back("unexpected: " + name + ", " + found);
 }
 
-void Differences::other_kind(const std::string& name, const StateValue& found,
+void Differences::other_kind(const std::string& name, const std::string& found,
                              const std::string& expected) {
-  lines_.push_back("other type: " + name + " is " + kind_of(found) + ", expected " + expected);
+  lines_.push_back("other type: " + name + " is " + found + ", expected " + expected);
 }
 
 void Differences::other_shape(const std::string& name, const Shape& found, const Shape& expected) {
@@ -45,7 +45,7 @@ void Differences::add_unexpected(const StateDict& state, std::vector<std::string
   std::sort(expected_names.begin(), expected_names.end());
   for (const auto& [name, value] : state) {
     if (!std::binary_search(expected_names.begin(), expected_names.end(), name)) {
-      unexpected(prefix + name, value);
+      unexpected(prefix + name, kind_of(value));
     }
   }
 }
@@ -56,6 +56,10 @@ void Differences::require_none(const FileTask& task, const std::string& what_mus
       std::to_string(lines_.size()) + (lines_.size() == 1 ? " difference:" : " differences:");
   for (const std::string& line : lines_) text += "\n  " + line;
   task.fail(what_must_hold, text);
+}
+
+std::string kind_of(DType dtype, const Shape& shape) {
+  return std::string(name_of(dtype)) + " " + shape.to_string();
 }
 
 std::string kind_of(const StateValue& value) { return std::visit(KindOf{}, value); }
@@ -70,7 +74,7 @@ const Tensor<E>* compatible(const std::string& name, const StateValue* value,
   }
   const auto* found = std::get_if<Tensor<E>>(value);
   if (!found) {
-    differences.other_kind(name, *value, dtype);
+    differences.other_kind(name, kind_of(*value), dtype);
   } else if (expected.defined() && !(found->shape() == expected.shape())) {
     differences.other_shape(name, found->shape(), expected.shape());
     return nullptr;

@@ -14,8 +14,9 @@ namespace lamina::detail {
 class Differences {
  public:
   void missing(const std::string& name, const std::string& what);
-  void unexpected(const std::string& name, const StateValue& value);
-  void other_kind(const std::string& name, const StateValue& found, const std::string& expected);
+  // `found`: what kind_of() says of it.
+  void unexpected(const std::string& name, const std::string& found);
+  void other_kind(const std::string& name, const std::string& found, const std::string& expected);
   void other_shape(const std::string& name, const Shape& found, const Shape& expected);
   void other_text(const std::string& name, const std::string& found, const std::string& expected);
 
@@ -33,6 +34,7 @@ class Differences {
 
 // "float32 (3, 5)", "an integer", "a number", "a text".
 std::string kind_of(const StateValue& value);
+std::string kind_of(DType dtype, const Shape& shape);
 
 // `value` where it is a tensor of E that may stand at a place of shape `expected` (undefined: any
 // shape); null, with the difference noted, otherwise. A null `value` is missing.

@@ -64,27 +64,41 @@ void ModuleState<T>::add_to(StateDict& state, const std::string& prefix) const {
 template <Scalar T>
 void ModuleState<T>::compare(const StateDict& state, Differences& differences) {
   std::vector<std::string> names;
-  for (Member& member : members_) {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const Member& member = members_[i];
     names.push_back(member.path);
     const StateValue* value = state.find(member.path);
     if (!member.counter) {
       if (const auto* found = compatible(member.path, value, *member.tensor, differences)) {
-        member.other = *found;
+        take(i, *found);
       }
     } else if (!value) {
       differences.missing(member.path, "an integer");
     } else if (const auto* found = std::get_if<std::int64_t>(value)) {
-      member.other_count = *found;
+      take(i, *found);
     } else {
-      differences.other_kind(member.path, *value, "an integer");
+      differences.other_kind(member.path, kind_of(*value), "an integer");
     }
   }
   differences.add_unexpected(state, std::move(names), "");
 }
 
 template <Scalar T>
+void ModuleState<T>::take(std::size_t member, Tensor<T> value) {
+  members_[member].other = std::move(value);
+  members_[member].taken = true;
+}
+
+template <Scalar T>
+void ModuleState<T>::take(std::size_t member, std::int64_t value) {
+  members_[member].other_count = value;
+  members_[member].taken = true;
+}
+
+template <Scalar T>
 void ModuleState<T>::swap() noexcept {
   for (Member& member : members_) {
+    if (!member.taken) continue;
     if (member.tensor) {
       std::swap(*member.tensor, member.other);
     } else {

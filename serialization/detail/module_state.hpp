@@ -22,7 +22,11 @@ class ModuleState {
   // Takes the new values from the state. Nothing in the module changes.
   void compare(const StateDict& state, Differences& differences);
 
-  // Exchanges the module's values with those that compare() took; twice is as before. Only after a
+  // Takes a new value for one member, by its number in members().
+  void take(std::size_t member, Tensor<T> value);
+  void take(std::size_t member, std::int64_t value);
+
+  // Exchanges the module's values with those that were taken; twice is as before. Only after a
   // compare() without differences.
   void swap() noexcept;
 
@@ -32,6 +36,7 @@ class ModuleState {
     Counter* counter = nullptr;
     Tensor<T> other;
     std::int64_t other_count = 0;
+    bool taken = false;
   };
   const std::vector<Member>& members() const noexcept { return members_; }
 

@@ -73,7 +73,7 @@ class Comparer : public StateVisitor<T> {
     if (!stored) {
       differences_.missing(label(name), kind_of(value));
     } else if (!found) {
-      differences_.other_kind(label(name), *stored, kind_of(value));
+      differences_.other_kind(label(name), kind_of(*stored), kind_of(value));
     }
     take(value, found ? *found : V{});
   }

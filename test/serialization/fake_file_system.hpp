@@ -70,6 +70,14 @@ class FakeFileSystem : public FileSystem {
     files.erase(from);
     files[to] = std::move(content);
   }
+  bool rename_new(const std::string& from, const std::string& to) override {
+    operate("rename");
+    require(files.contains(from), ENOENT, "rename");
+    if (files.contains(to)) return false;
+    files[to] = std::move(files[from]);
+    files.erase(from);
+    return true;
+  }
   void remove(const std::string& path) override {
     operate("remove");
     require(files.erase(path) == 1, ENOENT, "remove");
@@ -97,6 +105,8 @@ class FakeFileSystem : public FileSystem {
   class Writable : public WritableFile {
    public:
     Writable(FakeFileSystem& system, std::string path) : system_(system), path_(std::move(path)) {}
+    // Only noted: room is not made, so that a full disk shows while it is written.
+    void reserve(std::uint64_t) override { system_.operate("reserve"); }
     std::size_t write(std::span<const std::byte> bytes) override {
       system_.operate("write");
       const std::size_t space = system_.capacity - std::min(system_.capacity, system_.used());

@@ -11,6 +11,8 @@
 #include <lamina/serialization/state_dict.hpp>
 #include <serialization/fake_file_system.hpp>
 #include <serialization/small_network.hpp>
+#include <set>
+#include <support/allocation_counter.hpp>
 #include <support/files.hpp>
 #include <support/refusal.hpp>
 
@@ -61,8 +63,8 @@ BOOST_AUTO_TEST_CASE(the_order_of_operations_is_the_promise) {
   FakeFileSystem files;
   Pair::prepared(files);
   save(files, pair.first.net);
-  const std::vector<std::string> expected{"list",  "create", "write",       "fsync",
-                                          "close", "rename", "fsync folder"};
+  const std::vector<std::string> expected{"list",  "create", "reserve", "write",
+                                          "fsync", "close",  "rename",  "fsync folder"};
   BOOST_TEST(files.operations == expected, boost::test_tools::per_element());
   BOOST_TEST((files.files.at("run/file") == pair.first_bytes));
   BOOST_TEST(files.files.size() == 1u);
@@ -108,7 +110,7 @@ BOOST_AUTO_TEST_CASE(every_operation_may_fail_once_or_from_then_on) {
 BOOST_AUTO_TEST_CASE(the_message_names_file_operation_and_cause) {
   Pair pair;
   FakeFileSystem files;
-  Pair::prepared(files).fail_at = 3;
+  Pair::prepared(files).fail_at = 4;
   files.failure = ENOSPC;
   refuses<CheckpointError>(
       "[save_checkpoint] 'run/file' must be written; got 'No space left on device' from fsync",
@@ -116,6 +118,26 @@ BOOST_AUTO_TEST_CASE(the_message_names_file_operation_and_cause) {
   refuses<CheckpointError>("[save_checkpoint] 'run/' must name a file; got a folder", [&] {
     save_checkpoint("run/", CheckpointParts<float>{pair.first.net}, files);
   });
+}
+
+// A foreground save streams: what it takes does not grow with the state.
+BOOST_AUTO_TEST_CASE(saving_takes_little_memory) {
+  if (!counts_allocations()) return;
+  const TemporaryFolder folder(Medium::memory);
+  std::int64_t peaks[2] = {};
+  for (const int large : {0, 1}) {
+    Sequential<float> net;
+    net.add(Linear<float>({.units = 1}));
+    const std::int64_t inputs = large ? std::int64_t{24} << 20 : 5;  // 96 MiB, or 20 bytes
+    net.parameters()[0]->assign(Tensor<float>({inputs, 1}, 1.0f));
+    net.parameters()[1]->assign(Tensor<float>({1}, 1.0f));
+    start_peak();
+    save_checkpoint((folder / "file").string(), net);
+    peaks[large] = peak_bytes();
+  }
+  BOOST_TEST_MESSAGE("peak of a foreground save: " << peaks[1] << " bytes");
+  BOOST_TEST(peaks[1] < (1 << 20));
+  BOOST_TEST(peaks[1] < peaks[0] + 4096);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_former_file) {
@@ -390,6 +412,62 @@ BOOST_AUTO_TEST_CASE(folders_and_options) {
                                prefix + "'",
                            [&] { load_latest(base, parts_of(run), {.prefix = prefix}); });
   }
+}
+
+// Every file of every process gets a number of its own: none is replaced.
+BOOST_AUTO_TEST_CASE(two_processes_save_into_one_folder) {
+  constexpr int kProcesses = 3, kSaves = 15;
+  const TemporaryFolder folder(Medium::memory);
+  const std::string base = folder.path().string();
+  Run<float> run;
+  run.train(1);
+  std::vector<pid_t> children;
+  for (int process = 0; process < kProcesses; ++process) {
+    const pid_t child = fork();
+    if (child == 0) {
+      bool whole = true;
+      for (int n = 0; n < kSaves; ++n) {
+        run.progress.best = std::to_string(process) + "." + std::to_string(n);
+        const std::string path = save_generation(base, parts_of(run), {.keep = 1000});
+        Run<float> again;
+        load_checkpoint(path, parts_of(again));
+        whole = whole && again.progress.best == run.progress.best;
+      }
+      _exit(whole ? 0 : 1);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    waitpid(child, &status, 0);
+    BOOST_TEST(status == 0);
+  }
+  std::set<std::string> contents;
+  for (const std::string& path : list_generations(base)) {
+    Run<float> again;
+    load_checkpoint(path, parts_of(again));
+    contents.insert(again.progress.best);
+  }
+  BOOST_TEST(contents.size() == static_cast<std::size_t>(kProcesses * kSaves));
+  BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) ==
+             kProcesses * kSaves);
+}
+
+BOOST_AUTO_TEST_CASE(a_number_that_another_process_took_meanwhile_is_passed_over) {
+  struct Racing : FakeFileSystem {
+    int races = 3;
+    bool rename_new(const std::string& from, const std::string& to) override {
+      if (races-- > 0) files[to] = "of another process";
+      return FakeFileSystem::rename_new(from, to);
+    }
+  } files;
+  Run<float> run;
+  run.train(1);
+  const std::string path =
+      save_generation("run", parts_of(run), {.keep = 9, .file_system = &files});
+  BOOST_TEST(path == "run/checkpoint-0000000004.lamina");
+  BOOST_TEST(files.files.at("run/checkpoint-0000000003.lamina") == "of another process");
+  BOOST_TEST(files.files.size() == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
