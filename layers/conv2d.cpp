@@ -20,6 +20,7 @@ void Conv2DOptions::visit(OptionVisitor& visitor) {
   visit_layout(visitor, layout);
   visitor("dilation", dilation);
   visitor("groups", groups);
+  visitor("exact", exact);
   visitor("use_bias", use_bias);
   visitor("kernel_initializer", kernel_initializer);
   visitor("bias_initializer", bias_initializer);
@@ -92,7 +93,8 @@ ConvolutionOptions Conv2D<T>::convolution() const {
           .padding = options_.padding,
           .dilation = options_.dilation,
           .groups = options_.groups,
-          .layout = options_.layout};
+          .layout = options_.layout,
+          .exact = options_.exact};
 }
 
 template <Scalar T>

@@ -2,8 +2,10 @@
 #include <cstring>
 #include <lamina/autograd/kernels/convolution.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>
+#include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <type_traits>
 
 namespace lamina::kernels {
 
@@ -145,10 +147,27 @@ std::int64_t scratch_size(const Plan<T>& plan) {
   return plan.pointwise() ? 0 : plan.lines_per_chunk * plan.size.columns.out * plan.window;
 }
 
+// Calls function(filter) and returns true where minimal filtering takes the place of the loops
+// below.
+template <Scalar T, class Function>
+bool filtered(const ConvolutionSize& size, ConvolutionPass pass, Function&& function) {
+  if constexpr (std::is_same_v<T, float>) {
+    const MinimalFilter* const filter = size.exact ? nullptr : faster_minimal_filter(size, pass);
+    if (filter != nullptr) function(*filter);
+    return filter != nullptr;
+  }
+  return false;
+}
+
 }  // namespace
 
 template <Scalar T>
 void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y) {
+  if (filtered<T>(size, ConvolutionPass::forward, [&](const MinimalFilter& filter) {
+        if constexpr (std::is_same_v<T, float>) filtered_convolution(filter, size, x, kernel, y);
+      })) {
+    return;
+  }
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
   if (plan.pointwise()) {
@@ -183,6 +202,12 @@ void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y)
 
 template <Scalar T>
 void convolution_input_gradient(const ConvolutionSize& size, const T* dy, const T* kernel, T* dx) {
+  if (filtered<T>(size, ConvolutionPass::input_gradient, [&](const MinimalFilter& filter) {
+        if constexpr (std::is_same_v<T, float>)
+          filtered_input_gradient(filter, size, dy, kernel, dx);
+      })) {
+    return;
+  }
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
   const auto kernel_of = [&](std::int64_t group) {
@@ -220,6 +245,12 @@ void convolution_input_gradient(const ConvolutionSize& size, const T* dy, const 
 
 template <Scalar T>
 void convolution_weight_gradient(const ConvolutionSize& size, const T* x, const T* dy, T* dkernel) {
+  if (filtered<T>(size, ConvolutionPass::weight_gradient, [&](const MinimalFilter& filter) {
+        if constexpr (std::is_same_v<T, float>)
+          filtered_weight_gradient(filter, size, x, dy, dkernel);
+      })) {
+    return;
+  }
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
   if (plan.pointwise()) {

@@ -1,5 +1,6 @@
 // Convolution of channels-last images as matrix products: the windows of some output lines are laid
-// out as rows of a matrix in scratch memory (im2col), and multiplied by the kernel.
+// out as rows of a matrix in scratch memory (im2col), and multiplied by the kernel. Where minimal
+// filtering is faster (minimal_filtering.hpp), it takes the place of this direct method.
 //
 //   x (images, rows.in, columns.in, in_channels), y (images, rows.out, columns.out, out_channels),
 //   kernel (rows.kernel, columns.kernel, in_channels / groups, out_channels); outputs are assigned.
@@ -20,6 +21,7 @@ struct ConvolutionSize {
   std::int64_t in_channels;
   std::int64_t out_channels;
   std::int64_t groups = 1;
+  bool exact = false;  // the direct method everywhere
 };
 
 template <Scalar T>

@@ -72,7 +72,8 @@ ConvolutionSize size_of(const char* who, const Shape& input, const Shape& kernel
           .columns = axis(1, axes.columns),
           .in_channels = input[axes.channels],
           .out_channels = kernel[3],
-          .groups = options.groups};
+          .groups = options.groups,
+          .exact = options.exact};
 }
 
 Shape output_shape(const ConvolutionSize& size, Layout layout) {

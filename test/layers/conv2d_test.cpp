@@ -26,6 +26,7 @@ BOOST_AUTO_TEST_CASE(battery) {
                        .layout = Layout::channels_first,
                        .dilation = {1, 2},
                        .groups = 2,
+                       .exact = true,
                        .bias_initializer = uniform()},
                       {2, 2, 3, 5});
   check_layer<Conv2D>({.filters = 1,
@@ -39,6 +40,21 @@ BOOST_AUTO_TEST_CASE(battery) {
   check_layer<Conv2D>(
       {.filters = 2, .kernel = {2, 2}, .bias_regularizer = l2(1), .bias_constraint = non_neg()},
       {1, 2, 2, 1});
+}
+
+// Large enough for minimal filtering, whose bits differ from the direct method's.
+BOOST_AUTO_TEST_CASE(exact_takes_the_direct_method) {
+  const auto x = random_tensor<float>({4, 12, 12, 16}, 3);
+  Conv2DOptions options{.filters = 48, .kernel = {3, 3}, .use_bias = false};
+  Conv2D<float> fast(options);
+  const Tensor<float> chosen = applied(fast, x);
+  const Tensor<float> kernel = fast.kernel().value();
+  BOOST_TEST(identical(chosen, conv2d<float>(x, kernel, {}).value()));
+  options.exact = true;
+  Conv2D<float> exact(options);
+  applied(exact, x);
+  exact.kernel().assign(kernel);
+  BOOST_TEST(identical(applied(exact, x), conv2d<float>(x, kernel, {.exact = true}).value()));
 }
 
 BOOST_AUTO_TEST_CASE(layouts_agree) {

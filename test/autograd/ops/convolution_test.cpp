@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <boost/test/unit_test.hpp>
+#include <lamina/autograd/kernels/instruction_set.hpp>
 #include <lamina/autograd/ops/convolution.hpp>
+#include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/autograd/ops/shape.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <string>
@@ -178,6 +180,58 @@ BOOST_AUTO_TEST_CASE(equals_the_naive_sum_where_work_is_cut_into_tiles) {
   check({13, 17, 19, 7}, {5, 3, 7, 23}, {.padding = Padding::same});
   check({3, 41, 37, 16}, {3, 3, 8, 34}, {.strides = {2, 1}, .padding = Padding::same, .groups = 2});
   check({31, 11, 13, 29}, {1, 1, 29, 37}, {});
+}
+
+// Where minimal filtering is chosen: on every level the machine has, and with `exact` the direct
+// method. Errors are relative to sums of up to 800 products: their rms is about 10, and filtering
+// rounds to 1e-6 of it.
+BOOST_AUTO_TEST_CASE(equals_the_naive_sum_where_minimal_filtering_takes_over) {
+  for (const std::int64_t taps : {3, 5}) {
+    for (const Padding& padding : {Padding::valid, Padding::same, Padding(0, 2, 3, 1)}) {
+      for (const bool exact : {false, true}) {
+        check_against_naive<float>({7, 11, 13, 32}, {taps, taps, 32, 48},
+                                   {.padding = padding, .exact = exact}, 2e-4);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(exact_is_the_direct_method_and_rounds_less) {
+  const Tensor<float> x = random_tensor<float>({8, 12, 12, 32}, 1);
+  const Tensor<float> kernel = random_tensor<float>({3, 3, 32, 48}, 2);
+  const Tensor<double> truth =
+      conv2d<double>(x.cast<double>(), kernel.cast<double>(), {.padding = Padding::same}).value();
+  const auto error = [&](const Tensor<float>& y) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < y.size(); ++i) {
+      const double difference = y.data()[i] - truth.data()[i];
+      sum += difference * difference;
+    }
+    return sum;
+  };
+  const ConvolutionOptions fast{.padding = Padding::same};
+  const ConvolutionOptions exact{.padding = Padding::same, .exact = true};
+  const Tensor<float> direct = conv2d<float>(x, kernel, exact).value();
+  const Tensor<float> chosen = conv2d<float>(x, kernel, fast).value();
+  if (kernels::instruction_set() == kernels::InstructionSet::baseline) {
+    BOOST_TEST(identical(direct, chosen));
+  } else {
+    BOOST_TEST(error(direct) < error(chosen));
+    BOOST_TEST(error(chosen) < 16 * error(direct));
+  }
+  // The derivatives inherit the option.
+  const auto gradients = [&](const ConvolutionOptions& options) {
+    Tape<float> tape;
+    const Variable<float> input = tape.watch(x);
+    const Variable<float> weights = tape.watch(kernel);
+    return tape.gradients(sum(conv2d(input, weights, options)), {input, weights});
+  };
+  const Tensor<float> ones(direct.shape(), 1.0F);
+  const auto of_exact = gradients(exact);
+  BOOST_TEST(identical(of_exact[0].value(),
+                       conv2d_input_gradient<float>(ones, kernel, x.shape(), exact).value()));
+  BOOST_TEST(identical(of_exact[1].value(),
+                       conv2d_weight_gradient<float>(x, ones, kernel.shape(), exact).value()));
 }
 
 BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {

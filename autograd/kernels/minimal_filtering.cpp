@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <lamina/autograd/kernels/minimal_filtering.hpp>
+#include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+
+namespace lamina::kernels {
+
+namespace {
+
+constexpr std::int64_t kFewestChannels = 16;  // one vector of the widest level
+// Below, the transform of the kernel costs what the products save.
+constexpr std::int64_t kFewestTiles = 48;
+constexpr std::int64_t kMostChannelPairs = std::int64_t{1} << 18;  // measured up to 512 by 512
+// The direct method sums its gradients in short chains: over the output channels for the input's,
+// over as many positions as scratch holds windows for the kernel's. The shorter, the less it
+// rounds: beyond these it is more than 4 times as accurate.
+constexpr std::int64_t kFewestGradientChannels = 48;
+constexpr std::int64_t kLargestGradientWindow = 1200;
+// Multiply-adds that are worth a job of their own.
+constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
+constexpr std::int64_t kMostJobs = 64;
+constexpr std::int64_t kWeightBlocks = 16;
+constexpr std::int64_t kWeightBlockTiles = 128;            // fewer are not worth a sum of their own
+constexpr std::int64_t kSumBytes = std::int64_t{1} << 26;  // of all weight blocks together
+
+FilteringPass forward_pass(const ConvolutionSize& size) {
+  return {.images = size.images,
+          .in_rows = size.rows.in,
+          .in_columns = size.columns.in,
+          .in_channels = size.in_channels,
+          .out_rows = size.rows.out,
+          .out_columns = size.columns.out,
+          .out_channels = size.out_channels,
+          .above = size.rows.before,
+          .left = size.columns.before};
+}
+
+// The input's gradient is a convolution of the output's, with the kernel turned around.
+FilteringPass backward_pass(const ConvolutionSize& size) {
+  return {.images = size.images,
+          .in_rows = size.rows.out,
+          .in_columns = size.columns.out,
+          .in_channels = size.out_channels,
+          .out_rows = size.rows.in,
+          .out_columns = size.columns.in,
+          .out_channels = size.in_channels,
+          .above = size.rows.kernel - 1 - size.rows.before,
+          .left = size.columns.kernel - 1 - size.columns.before};
+}
+
+std::int64_t tiles_of(const MinimalFilter& filter, const FilteringPass& pass) {
+  const auto along = [&](std::int64_t extent) {
+    return (extent + filter.outputs - 1) / filter.outputs;
+  };
+  return pass.images * along(pass.out_rows) * along(pass.out_columns);
+}
+
+// Blocks of tiles, shared out to jobs: job i has tiles [first(i), first(i + 1)).
+struct Jobs {
+  Jobs(const MinimalFilter& filter, const FilteringPass& pass, std::int64_t most)
+      : tiles(tiles_of(filter, pass)),
+        block(filter.block),
+        blocks((tiles + block - 1) / block),
+        count(std::clamp<std::int64_t>(std::min(blocks, tiles * filter.points * pass.in_channels *
+                                                            pass.out_channels / kJobProduct),
+                                       1, most)) {}
+
+  std::int64_t first(std::int64_t job) const {
+    return std::min(tiles, blocks * job / count * block);
+  }
+
+  std::int64_t tiles, block, blocks, count;
+};
+
+// Input channels in groups that are worth a job: body(first, last).
+template <class Body>
+void for_channels(const MinimalFilter& filter, std::int64_t channels, std::int64_t others,
+                  Body&& body) {
+  // A transformed value costs about 16 multiply-adds.
+  const std::int64_t work = channels * others * filter.points * 16;
+  const std::int64_t jobs =
+      std::clamp<std::int64_t>(std::min(channels, work / kJobProduct), 1, kMostJobs);
+  parallel_for(jobs,
+               [&](std::int64_t job) { body(channels * job / jobs, channels * (job + 1) / jobs); });
+}
+
+class Zeros : public Scratch<float> {
+ public:
+  explicit Zeros(std::int64_t count) : Scratch(count) { std::fill_n(data(), count, 0.0F); }
+};
+
+void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
+         const float* kernel, bool turned, float* y) {
+  Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
+  for_channels(filter, pass.in_channels, pass.out_channels,
+               [&](std::int64_t first, std::int64_t last) {
+                 filter.transform_filters(kernel, pass.in_channels, pass.out_channels, turned,
+                                          first, last, filters.data());
+               });
+  const Zeros outside(pass.in_channels);
+  const Jobs jobs(filter, pass, kMostJobs);
+  parallel_for(jobs.count, [&](std::int64_t job) {
+    Scratch<float> scratch(filter.scratch_size(pass));
+    filter.apply(pass, x, filters.data(), outside.data(), jobs.first(job), jobs.first(job + 1),
+                 scratch.data(), y);
+  });
+}
+
+}  // namespace
+
+const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet level) {
+  const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
+  if (!covers(size.rows) || !covers(size.columns) || size.rows.kernel != size.columns.kernel ||
+      size.groups != 1 || std::min(size.in_channels, size.out_channels) < kFewestChannels) {
+    return nullptr;
+  }
+  switch (level) {
+#if defined(__x86_64__)
+    case InstructionSet::avx512:
+      return avx512::minimal_filter(size.rows.kernel);
+    case InstructionSet::avx2:
+      return avx2::minimal_filter(size.rows.kernel);
+#endif
+    default:
+      return nullptr;
+  }
+}
+
+const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {
+  const MinimalFilter* const filter = minimal_filter(size, instruction_set());
+  if (filter == nullptr || size.in_channels * size.out_channels > kMostChannelPairs) return nullptr;
+  const FilteringPass run =
+      pass == ConvolutionPass::input_gradient ? backward_pass(size) : forward_pass(size);
+  const std::int64_t window = size.rows.kernel * size.columns.kernel;
+  const std::int64_t tiles = tiles_of(*filter, run);
+  const std::int64_t positions = run.images * run.out_rows * run.out_columns;
+  // The transforms must be saved by the products: small images leave much of their tiles unused.
+  if (tiles < kFewestTiles || 2 * tiles * filter->points > positions * window) return nullptr;
+  const bool accurate = pass == ConvolutionPass::forward ||
+                        (pass == ConvolutionPass::input_gradient
+                             ? size.out_channels >= kFewestGradientChannels
+                             : window * size.in_channels <= kLargestGradientWindow);
+  return accurate ? filter : nullptr;
+}
+
+void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
+                          const float* kernel, float* y) {
+  run(filter, forward_pass(size), x, kernel, false, y);
+}
+
+void filtered_input_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
+                             const float* dy, const float* kernel, float* dx) {
+  run(filter, backward_pass(size), dy, kernel, true, dx);
+}
+
+void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
+                              const float* x, const float* dy, float* dkernel) {
+  const FilteringPass pass = forward_pass(size);
+  const std::int64_t in = pass.in_channels;
+  const std::int64_t out = pass.out_channels;
+  const std::int64_t sum_size = filter.sum_size(in, out);
+  const std::int64_t affordable =
+      std::max<std::int64_t>(1, kSumBytes / (sum_size * std::int64_t{sizeof(float)}));
+  const std::int64_t worth = std::max<std::int64_t>(1, tiles_of(filter, pass) / kWeightBlockTiles);
+  const Jobs jobs(filter, pass, std::min({kWeightBlocks, affordable, worth}));
+  const Zeros outside(std::max(in, out));
+  Scratch<float> sums(jobs.count * sum_size);
+  parallel_for(jobs.count, [&](std::int64_t job) {
+    float* const sum = sums.data() + job * sum_size;
+    std::fill_n(sum, sum_size, 0.0F);
+    Scratch<float> scratch(filter.gradient_scratch_size(pass));
+    filter.add_gradient(pass, x, dy, outside.data(), jobs.first(job), jobs.first(job + 1),
+                        scratch.data(), sum);
+  });
+  for_channels(filter, in, out, [&](std::int64_t first, std::int64_t last) {
+    filter.finish_gradient(in, out, sums.data(), jobs.count, first, last, dkernel);
+  });
+}
+
+}  // namespace lamina::kernels

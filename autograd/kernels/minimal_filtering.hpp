@@ -1,0 +1,39 @@
+// Convolution by minimal filtering (Winograd): stride 1, dilation 1, one group, square kernels of
+// 3 or 5 taps, float, channels last. What it computes: convolution.hpp; how:
+// levels/filter_transform.hpp.
+//
+// 3x3 is F(4, 3), a quarter of the products; 5x5 is F(2, 5), 36 %. The image is cut
+// into tiles; a block of tiles is transformed, multiplied by the transformed kernel one point at a
+// time, and transformed back while it lies in the second-level cache.
+//
+// Rounding: where faster_minimal_filter() chooses it, the rms error is at most 4 times that of the
+// direct method, relative to the rms of the result, not of each element. An infinity or NaN
+// spreads over the outputs (4x4 or 2x2) of every tile that reads it, and an exact 0 may come out
+// as a rounding error.
+// Blocks and partial sums are cut by shape: the same bits on any number of threads.
+// Thread-safety: any thread.
+#pragma once
+
+#include <lamina/autograd/kernels/convolution.hpp>
+#include <lamina/autograd/kernels/instruction_set.hpp>
+#include <lamina/autograd/kernels/levels/minimal_filter.hpp>
+
+namespace lamina::kernels {
+
+// Null where the kernels of that level cannot compute this convolution.
+const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet level);
+
+enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
+
+// The same for the level in use; null also where the direct method is as fast, or where its
+// rounding is so small that the limit of 4 times would not be kept.
+const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass);
+
+void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
+                          const float* kernel, float* y);
+void filtered_input_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
+                             const float* dy, const float* kernel, float* dx);
+void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
+                              const float* x, const float* dy, float* dkernel);
+
+}  // namespace lamina::kernels

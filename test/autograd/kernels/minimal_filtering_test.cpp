@@ -1,0 +1,288 @@
+// Minimal filtering on every level of this machine against the direct method in double: rims,
+// tails, paddings, accuracy, threads, and where it is chosen.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <lamina/autograd/kernels/minimal_filtering.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "support/numbers.hpp"
+
+namespace lamina::kernels {
+namespace {
+
+using test::random_tensor;
+
+std::vector<InstructionSet> levels() {
+  std::vector<InstructionSet> result;
+  for (const InstructionSet level : {InstructionSet::avx2, InstructionSet::avx512}) {
+    if (level <= best_instruction_set()) result.push_back(level);
+  }
+  return result;
+}
+
+ConvolutionSize size_of(std::int64_t images, std::int64_t rows, std::int64_t columns,
+                        std::int64_t in_channels, std::int64_t out_channels, std::int64_t taps,
+                        std::array<std::int64_t, 4> padding) {
+  const auto axis = [&](std::int64_t in, std::int64_t before, std::int64_t after) {
+    return WindowAxis{
+        .in = in, .out = in + before + after - taps + 1, .kernel = taps, .before = before};
+  };
+  return {.images = images,
+          .rows = axis(rows, padding[0], padding[1]),
+          .columns = axis(columns, padding[2], padding[3]),
+          .in_channels = in_channels,
+          .out_channels = out_channels,
+          .exact = true};
+}
+
+ConvolutionSize same(std::int64_t images, std::int64_t extent, std::int64_t in_channels,
+                     std::int64_t out_channels, std::int64_t taps) {
+  const std::int64_t p = taps / 2;
+  return size_of(images, extent, extent, in_channels, out_channels, taps, {p, p, p, p});
+}
+
+std::string text_of(const ConvolutionSize& size, InstructionSet level) {
+  return fmt::format("{}: {} x {} x {} x {} padding {}, {} kernel {} -> {}", to_string(level),
+                     size.images, size.rows.in, size.columns.in, size.in_channels, size.rows.before,
+                     size.columns.before, size.rows.kernel, size.out_channels);
+}
+
+template <Scalar T>
+struct Results {
+  Tensor<T> y, dx, dkernel;
+};
+
+struct Operands {
+  explicit Operands(const ConvolutionSize& size)
+      : x(random_tensor<float>({size.images, size.rows.in, size.columns.in, size.in_channels}, 1)),
+        kernel(random_tensor<float>(
+            {size.rows.kernel, size.columns.kernel, size.in_channels, size.out_channels}, 2)),
+        dy(random_tensor<float>({size.images, size.rows.out, size.columns.out, size.out_channels},
+                                3)) {}
+  Tensor<float> x, kernel, dy;
+};
+
+template <Scalar T>
+Results<T> blank(const Operands& o) {
+  // What is not written stays NaN, and is found.
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  return {Tensor<T>(o.dy.shape(), nan), Tensor<T>(o.x.shape(), nan),
+          Tensor<T>(o.kernel.shape(), nan)};
+}
+
+template <Scalar T>
+Results<T> direct(const ConvolutionSize& size, const Operands& o) {
+  Results<T> r = blank<T>(o);
+  const Tensor<T> x = o.x.cast<T>(), kernel = o.kernel.cast<T>(), dy = o.dy.cast<T>();
+  convolution<T>(size, x.data(), kernel.data(), r.y.mutable_data());
+  convolution_input_gradient<T>(size, dy.data(), kernel.data(), r.dx.mutable_data());
+  convolution_weight_gradient<T>(size, x.data(), dy.data(), r.dkernel.mutable_data());
+  return r;
+}
+
+Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const Operands& o) {
+  Results<float> r = blank<float>(o);
+  const MinimalFilter* const filter = minimal_filter(size, level);
+  BOOST_REQUIRE(filter != nullptr);
+  filtered_convolution(*filter, size, o.x.data(), o.kernel.data(), r.y.mutable_data());
+  filtered_input_gradient(*filter, size, o.dy.data(), o.kernel.data(), r.dx.mutable_data());
+  filtered_weight_gradient(*filter, size, o.x.data(), o.dy.data(), r.dkernel.mutable_data());
+  return r;
+}
+
+// rms of the difference, relative to the rms of what is expected; NaN counts as a difference.
+double error_of(const Tensor<float>& result, const Tensor<double>& expected) {
+  double squares = 0, differences = 0;
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double difference = result.data()[i] - expected.data()[i];
+    differences += difference * difference;
+    squares += expected.data()[i] * expected.data()[i];
+  }
+  return differences == 0 ? 0 : std::sqrt(differences / squares);
+}
+
+// The largest difference, relative to the rms of what is expected: a wrong element in a large
+// tensor must not hide in the mean.
+double largest_error(const Tensor<float>& result, const Tensor<double>& expected) {
+  double squares = 0, largest = 0;
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double difference = std::abs(result.data()[i] - expected.data()[i]);
+    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, difference);
+    squares += expected.data()[i] * expected.data()[i];
+  }
+  return largest == 0 ? 0 : largest / std::sqrt(squares / static_cast<double>(expected.size()));
+}
+
+void check(const ConvolutionSize& size) {
+  const Operands operands(size);
+  const Results<double> expected = direct<double>(size, operands);
+  for (const InstructionSet level : levels()) {
+    BOOST_TEST_CONTEXT(text_of(size, level)) {
+      const Results<float> got = filtered(size, level, operands);
+      // rms errors are below 2e-6; the largest of some thousands is about 5 times that.
+      BOOST_TEST(largest_error(got.y, expected.y) < 2e-5);
+      BOOST_TEST(largest_error(got.dx, expected.dx) < 2e-5);
+      BOOST_TEST(largest_error(got.dkernel, expected.dkernel) < 2e-5);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE(minimal_filtering)
+
+BOOST_AUTO_TEST_CASE(takes_every_extent_and_padding) {
+  for (const std::int64_t taps : {3, 5}) {
+    const std::int64_t p = taps / 2;
+    for (std::int64_t rows = 1; rows <= 17; rows += 2) {
+      for (const std::int64_t columns : {std::int64_t{1}, std::int64_t{6}, 18 - rows}) {
+        check(size_of(1, rows, columns, 16, 17, taps, {p, p, p, p}));
+        check(size_of(1, rows, columns, 17, 16, taps, {taps, 0, taps - 1, 7}));
+        check(size_of(1, rows, columns, 16, 16, taps, {0, taps - 1, 1, taps + 1}));
+        if (rows >= taps && columns >= taps) {
+          check(size_of(2, rows, columns, 16, 16, taps, {0, 0, 0, 0}));
+        }
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(takes_every_number_of_channels_and_images) {
+  for (const std::int64_t taps : {3, 5}) {
+    for (const std::int64_t in : {16, 19, 24, 32, 33, 47, 64, 70}) {
+      for (const std::int64_t out : {16, 21, 31, 32, 41, 48, 57, 70}) {
+        check(size_of(3, 5, 7, in, out, taps, {1, 2, 2, 1}));
+      }
+    }
+    check(same(0, 7, 16, 18, taps));
+    check(same(29, 13, 34, 37, taps));  // many jobs, blocks and partial sums
+  }
+}
+
+BOOST_AUTO_TEST_CASE(is_for_its_own_shapes_only) {
+  const ConvolutionSize good = same(2, 8, 16, 16, 3);
+  for (const InstructionSet level : levels()) {
+    BOOST_TEST(minimal_filter(good, level) != nullptr);
+    for (int change = 0; change < 8; ++change) {
+      ConvolutionSize size = good;
+      if (change == 0) size.rows.stride = 2;
+      if (change == 1) size.columns.stride = 2;
+      if (change == 2) size.rows.dilation = 2;
+      if (change == 3) size.columns.dilation = 3;
+      if (change == 4) size.groups = 2;
+      if (change == 5) size.rows.kernel = 5;
+      if (change == 6) size.in_channels = 15;
+      if (change == 7) size.out_channels = 15;
+      BOOST_TEST(minimal_filter(size, level) == nullptr, "change " << change);
+    }
+    BOOST_TEST(minimal_filter(same(2, 8, 16, 16, 1), level) == nullptr);
+    BOOST_TEST(minimal_filter(same(2, 8, 16, 16, 7), level) == nullptr);
+  }
+  BOOST_TEST(minimal_filter(good, InstructionSet::baseline) == nullptr);
+}
+
+// The limit that the documentation promises, at the corners of where filtering is chosen.
+BOOST_AUTO_TEST_CASE(rounds_at_most_four_times_as_much_as_the_direct_method) {
+  using Pass = ConvolutionPass;
+  const bool chosen_at_all = instruction_set() != InstructionSet::baseline;
+  for (const ConvolutionSize& size :
+       {same(16, 14, 16, 48, 3), same(16, 14, 128, 48, 3), same(16, 14, 48, 48, 5),
+        same(32, 14, 32, 64, 5), same(4, 28, 64, 64, 3), same(16, 14, 32, 16, 5)}) {
+    for (const bool rectified : {false, true}) {
+      Operands operands(size);
+      if (rectified) {
+        float* const x = operands.x.mutable_data();
+        for (std::int64_t i = 0; i < operands.x.size(); ++i) x[i] = std::max(x[i], 0.0F);
+      }
+      const Results<double> expected = direct<double>(size, operands);
+      const Results<float> plain = direct<float>(size, operands);
+      for (const InstructionSet level : levels()) {
+        BOOST_TEST_CONTEXT(text_of(size, level) << (rectified ? " rectified" : "")) {
+          const Results<float> got = filtered(size, level, operands);
+          const auto within = [&](Pass pass, const Tensor<float>& result,
+                                  const Tensor<float>& reference, const Tensor<double>& truth) {
+            // Where the limit would be passed, filtering is not chosen.
+            if (chosen_at_all && faster_minimal_filter(size, pass) == nullptr) return;
+            BOOST_TEST(error_of(result, truth) < 4 * error_of(reference, truth));
+          };
+          BOOST_TEST((!chosen_at_all || faster_minimal_filter(size, Pass::forward) != nullptr));
+          within(Pass::forward, got.y, plain.y, expected.y);
+          if (!chosen_at_all && size.out_channels < 48) continue;
+          within(Pass::input_gradient, got.dx, plain.dx, expected.dx);
+          within(Pass::weight_gradient, got.dkernel, plain.dkernel, expected.dkernel);
+        }
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(is_chosen_where_it_is_faster_and_accurate_enough) {
+  using Pass = ConvolutionPass;
+  const bool x86 = instruction_set() != InstructionSet::baseline;
+  const auto chosen = [](const ConvolutionSize& size, Pass pass) {
+    return faster_minimal_filter(size, pass) != nullptr;
+  };
+  for (const Pass pass : {Pass::forward, Pass::input_gradient, Pass::weight_gradient}) {
+    BOOST_TEST(chosen(same(128, 14, 32, 64, 5), pass) == x86);
+    BOOST_TEST(chosen(same(32, 56, 64, 64, 3), pass) == x86);
+    BOOST_TEST(!chosen(same(1, 14, 64, 64, 3), pass));     // too few tiles
+    BOOST_TEST(!chosen(same(64, 2, 64, 64, 3), pass));     // a quarter of each tile used
+    BOOST_TEST(!chosen(same(8, 28, 1024, 512, 3), pass));  // not measured
+  }
+  BOOST_TEST(chosen(same(32, 14, 32, 16, 3), Pass::forward) == x86);
+  BOOST_TEST(!chosen(same(32, 14, 32, 16, 3), Pass::input_gradient));
+  BOOST_TEST(chosen(same(32, 14, 256, 64, 3), Pass::forward) == x86);
+  BOOST_TEST(!chosen(same(32, 14, 256, 64, 3), Pass::weight_gradient));
+}
+
+BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {
+  const int before = threads();
+  for (const std::int64_t taps : {3, 5}) {
+    const ConvolutionSize size = same(29, 13, 34, 37, taps);
+    const Operands operands(size);
+    for (const InstructionSet level : levels()) {
+      Results<float> results[2];
+      for (int count = 1; count <= 2; ++count) {
+        set_threads(count);
+        results[count - 1] = filtered(size, level, operands);
+      }
+      BOOST_TEST(identical(results[0].y, results[1].y));
+      BOOST_TEST(identical(results[0].dx, results[1].dx));
+      BOOST_TEST(identical(results[0].dkernel, results[1].dkernel));
+    }
+  }
+  set_threads(before);
+}
+
+// An image's result does not depend on the images beside it, and one NaN stays in the tiles around
+// it.
+BOOST_AUTO_TEST_CASE(keeps_images_and_far_tiles_apart) {
+  const ConvolutionSize size = same(3, 17, 16, 16, 3);
+  Operands operands(size);
+  for (const InstructionSet level : levels()) {
+    const Results<float> clean = filtered(size, level, operands);
+    Operands spoiled = operands;
+    const std::int64_t image = 17 * 17 * 16;
+    spoiled.x.mutable_data()[image] = std::numeric_limits<float>::quiet_NaN();  // corner, image 1
+    const Results<float> got = filtered(size, level, spoiled);
+    BOOST_TEST(std::isnan(got.y.data()[image]));
+    int differences = 0;
+    for (std::int64_t i = 0; i < got.y.size(); ++i) {
+      const std::int64_t row = i % image / (17 * 16), column = i % (17 * 16) / 16;
+      const bool near = i / image == 1 && row < 4 && column < 4;
+      if (!near && got.y.data()[i] != clean.y.data()[i]) ++differences;
+    }
+    BOOST_TEST(differences == 0);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace lamina::kernels
