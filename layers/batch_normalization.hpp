@@ -26,7 +26,7 @@
 // whatever it holds (the output has it, normalized by the others), and n is the sum of the weights.
 // A (ghost) batch without weight is normalized by the moving statistics. An empty batch, or one
 // without weight, changes nothing; one value per channel gives y = beta (with d, a and b where they
-// are used).
+// are used), and so, with epsilon = 0, does a channel that does not vary.
 //
 // The options say which variance enters moving_variance (variance_estimator.hpp), what a batch with
 // NaN does to the moving statistics (NonFinite), and which further banks of moving statistics there
