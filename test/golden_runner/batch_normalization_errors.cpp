@@ -56,6 +56,10 @@ template <Scalar T>
 void run_odd_arguments(GoldenCase& test, const Json& item) {
   Json given = item.at("arguments");
   if (cannot_be_written(given)) return test.check(true, "");
+  // The seed's fused path cannot mix an int with a float; in C++ the int becomes one.
+  if (item.at("result") == "TypeError" && given.value("momentum", Json()).is_number_integer()) {
+    return test.check(true, "");
+  }
   const bool adjusted = given.erase("adjustment") > 0;
   ArgumentReader arguments(given);
   BatchNormalizationOptions options = options_from(arguments);

@@ -12,10 +12,11 @@ const FeatureList kNotBuilt = {
     {"OrthogonalRegularizer", "only l1, l2 and their sum are built"},
 };
 
+// Arguments that a case does not name have Keras' defaults.
 Regularizer regularizer_of(const std::string& name, ArgumentReader& arguments) {
-  if (name == "L1") return l1(arguments.at("l1"));
-  if (name == "L2") return l2(arguments.at("l2"));
-  if (name == "L1L2") return l1_l2(arguments.at("l1"), arguments.at("l2"));
+  if (name == "L1") return l1(arguments.get("l1", 0.01));
+  if (name == "L2") return l2(arguments.get("l2", 0.01));
+  if (name == "L1L2") return l1_l2(arguments.get("l1", 0.0), arguments.get("l2", 0.0));
   throw CaseFailed("unknown regularizer " + name);
 }
 
@@ -33,6 +34,7 @@ void compare_regularizer(GoldenCase& test, const Json& item) {
 }
 
 std::vector<int> axes_of(ArgumentReader& arguments) {
+  if (!arguments.has("axis")) return {0};
   const Json& axis = arguments.at("axis");
   return axis.is_array() ? axis.get<std::vector<int>>() : std::vector<int>{axis.get<int>()};
 }
@@ -40,11 +42,11 @@ std::vector<int> axes_of(ArgumentReader& arguments) {
 Constraint constraint_of(const std::string& name, ArgumentReader& arguments) {
   if (name == "NonNeg") return non_neg();
   if (name == "UnitNorm") return unit_norm(axes_of(arguments));
-  if (name == "MaxNorm") return max_norm(arguments.at("max_value"), axes_of(arguments));
+  if (name == "MaxNorm") return max_norm(arguments.get("max_value", 2.0), axes_of(arguments));
   if (name == "MinMaxNorm") {
-    return min_max_norm({.min_value = arguments.at("min_value"),
-                         .max_value = arguments.at("max_value"),
-                         .rate = arguments.at("rate"),
+    return min_max_norm({.min_value = arguments.get("min_value", 0.0),
+                         .max_value = arguments.get("max_value", 1.0),
+                         .rate = arguments.get("rate", 1.0),
                          .axis = axes_of(arguments)});
   }
   throw CaseFailed("unknown constraint " + name);

@@ -10,7 +10,8 @@
 namespace lamina::test {
 
 double golden_number(const Json& json) {
-  if (json.is_number() || json.is_boolean()) return json.get<double>();
+  if (json.is_boolean()) return json.get<bool>() ? 1 : 0;
+  if (json.is_number()) return json.get<double>();
   if (json == "nan") return std::numeric_limits<double>::quiet_NaN();
   if (json == "inf") return std::numeric_limits<double>::infinity();
   if (json == "-inf") return -std::numeric_limits<double>::infinity();

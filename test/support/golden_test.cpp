@@ -122,6 +122,13 @@ BOOST_AUTO_TEST_CASE(an_argument_that_nobody_reads_fails_the_case) {
   BOOST_CHECK_NO_THROW(arguments.finish());
 }
 
+BOOST_AUTO_TEST_CASE(numbers_are_numbers_truths_and_three_words) {
+  BOOST_TEST(golden_number(Json(2.5)) == 2.5);
+  BOOST_TEST(golden_number(Json(true)) == 1);
+  BOOST_TEST(golden_number(Json("-inf")) == -std::numeric_limits<double>::infinity());
+  BOOST_CHECK_THROW(golden_number(Json(nullptr)), std::runtime_error);
+}
+
 BOOST_AUTO_TEST_CASE(malformed_arrays_are_refused) {
   BOOST_CHECK_THROW(golden_array(Json(3)), std::runtime_error);
   BOOST_CHECK_THROW(golden_array(array("[2]", "[1]")), std::runtime_error);
