@@ -71,7 +71,7 @@ std::int64_t count_of(const StateValue* value, const std::string& name,
   if (const auto* count = std::get_if<std::int64_t>(value)) return *count;
   const auto* tensor = std::get_if<Tensor<std::int64_t>>(value);
   if (tensor && tensor->size() == 1) return tensor->item();
-  differences.other_kind(name, *value, "int64 ()");
+  differences.other_kind(name, detail::kind_of(*value), "int64 ()");
   return 1;
 }
 

@@ -118,8 +118,10 @@ void inspect_as_text(const TensorFile& file, const std::string& only) {
       values.add({name, plain_text_of(value)});
     }
   }
-  for (const auto& [key, text] : file.metadata()) {
-    values.add({"(metadata) " + key, plain_text_of(text)});
+  if (!file.checkpoint()) {  // a checkpoint's stand among its values
+    for (const auto& [key, text] : file.metadata()) {
+      values.add({"(metadata) " + key, plain_text_of(text)});
+    }
   }
   print_heading(file, elements, count);
   tensors.print(3);

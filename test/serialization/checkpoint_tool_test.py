@@ -61,6 +61,7 @@ class CheckpointTool(unittest.TestCase):
         self.assertEqual(len(lines), 10)
         self.assertRegex(lines[-1], r"^  sequential/dense/kernel +float32  \(27, 4\) .*[\u2581-\u2588]")
         self.assertEqual(len(self.succeed("inspect", golden / "keras.npz", "--only", "*/dense/*").splitlines()), 4)
+        self.assertRegex(self.succeed("inspect", golden / "pytorch.safetensors"), r'\n  \(metadata\) format  "pt"\n\Z')
         ascii_only = run("inspect", golden / "keras.npz", LC_ALL="C")
         self.assertTrue(ascii_only.stdout.isascii())
 
