@@ -13,11 +13,15 @@ namespace detail {
 void* Arena::take(std::size_t bytes) {
   bytes = (bytes + 15) & ~std::size_t{15};
   if (bytes > kChunk) {
-    return large_.emplace_back(new std::byte[bytes]).get();
+    large_.push_back(std::make_unique_for_overwrite<std::byte[]>(bytes));
+    return large_.back().get();
   }
   if (used_ + bytes > kChunk) {
-    if (!chunks_.empty()) ++chunk_;
-    if (chunk_ >= chunks_.size()) chunks_.emplace_back(new std::byte[kChunk]);
+    const std::size_t next = chunks_.empty() ? 0 : chunk_ + 1;
+    if (next >= chunks_.size()) {
+      chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(kChunk));
+    }
+    chunk_ = next;  // only now: growing may have failed
     used_ = 0;
   }
   std::byte* memory = chunks_[chunk_].get() + used_;

@@ -5,6 +5,7 @@
 //   saving      save_checkpoint of a network, against write() in blocks of 1 MiB and fsync (what
 //               dd bs=1M conv=fsync does)
 //   loading     load_checkpoint into it, against read() of the file into warm memory
+//   background  how long the call of BackgroundSaver takes, while nothing else is under way
 //
 // Each round does all four, the first two in changing order and under names that are free; the
 // medians are compared. Needs twice the size in memory and
@@ -159,10 +160,17 @@ void measure(const Options& options) {
     plain_read.time([&] { read_plainly(path, bytes); });
     load.time([&] { load_checkpoint(path, net); });
   }
+  BackgroundSaver saver;
+  Timer call("background call");
+  for (int round = 0; round < options.rounds; ++round) {
+    call.time([&] { saver.save_checkpoint(path, CheckpointParts<float>{net}); });
+    saver.wait();
+  }
   std::filesystem::remove(plain);
   std::filesystem::remove(path);
   const double mebibytes = static_cast<double>(bytes.size()) / (1 << 20);
   for (const Timer* timer : {&plain_write, &save, &plain_read, &load}) timer->print(mebibytes);
+  std::printf("the call of a background save takes %.3f ms\n", 1000 * call.median());
   std::printf("saving %.0f %%, loading %.0f %%\n", 100 * plain_write.median() / save.median(),
               100 * plain_read.median() / load.median());
 }

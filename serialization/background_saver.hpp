@@ -11,9 +11,11 @@
 // waits for the save before it. The file has the same bytes as one saved in the foreground at the
 // moment of the call.
 //
-// Errors: what can be known at once (options, a network never built) is thrown by the call; failures
-// of writing by the next call, which then saves nothing, or by wait(). The destructor waits too, but
-// has nobody to tell: call wait() at the end. Thread-safety: one thread at a time.
+// Errors: what can be known at once (options, a network never built) is thrown by the call; what
+// goes wrong in writing by the next call, which then saves nothing, or by wait(). The destructor
+// waits too, but has nobody to tell: call wait() at the end. A file system that is given must
+// outlive the save.
+// Thread-safety: one thread at a time.
 #pragma once
 
 #include <atomic>

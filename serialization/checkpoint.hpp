@@ -14,8 +14,9 @@
 // is not read; CheckpointFile::verify() checks all of it.
 //
 // Errors: CheckpointError, naming the file, what must hold and what was found; StateError when a
-// network that was never built is saved; ArgumentError for a key of metadata that is no name. After any error of a load the network, the optimizer and
-// the training state are as before; after any error of a save the former file is whole.
+// network that was never built is saved; ArgumentError for a key of metadata that is no name. After
+// any error of a load the network, the optimizer and the training state are as before; after any
+// error of a save the former file is whole.
 // Thread-safety: nobody may write the network, the optimizer or the state meanwhile.
 #pragma once
 

@@ -2,10 +2,10 @@
 // of it without reading the rest.
 //
 //   CheckpointFile file("run/last.lamina");
-//   for (const auto& tensor : file.tensors()) ...           // "model/conv2d.kernel", float32 (3, 3, 1, 8)
-//   Tensor<float> kernel = file.tensor<float>("model/conv2d.kernel");
-//   std::span<const float> view = file.view<float>("model/conv2d.kernel");   // no copy: memory-mapped
-//   file.verify();                                          // every byte against its checksum
+//   for (const auto& tensor : file.tensors()) ...          // "model/dense.kernel" (784, 10)
+//   Tensor<float> kernel = file.tensor<float>("model/dense.kernel");
+//   std::span<const float> view = file.view<float>("model/dense.kernel");  // memory-mapped
+//   file.verify();                                         // every byte against its checksum
 //   file.metadata().at("data set");
 //
 // Opening checks header and manifest as loading does (docs/checkpoint_format.md) and reads no

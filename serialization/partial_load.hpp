@@ -7,11 +7,11 @@
 //   for (const std::string& path : report.missing) ...      // kept its value
 //
 // Only the tensors that are loaded are read from the file. As in PyTorch, strict = false forgives
-// names that are missing or unexpected, and not a tensor of another shape or type: a typing error is
+// names that are missing or unexpected, and not a tensor of another shape or type: a mistake is
 // likelier than an intention. Every difference that is not forgiven is listed in one error.
 //
-// Errors: CheckpointError, as checkpoint.hpp; two names that are renamed to one. After any error the
-// network is as before. Thread-safety: nobody may use the network meanwhile.
+// Errors: CheckpointError, as checkpoint.hpp; two names that are renamed to one. After any error
+// the network is as before. Thread-safety: nobody may use the network meanwhile.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ namespace lamina {
 class Renaming {
  public:
   Renaming() = default;
-  // {from, to}: the path `from` and all below it ("from.kernel" becomes "to.kernel"); the first that
-  // applies counts. An empty `from` puts everything below `to`; an empty `to` takes `from` away.
+  // {from, to}: the path `from` and all below it ("from.kernel" becomes "to.kernel"); the first
+  // that applies counts. An empty `from` puts everything below `to`; an empty `to` takes `from` away.
   Renaming(std::initializer_list<std::pair<std::string, std::string>> pairs);
   template <class Function>
     requires std::is_invocable_r_v<std::string, Function, const std::string&>

@@ -55,6 +55,11 @@ class TrainingRun {
   // Writes a checkpoint of everything into the folder, as <prefix>-<number>.lamina, and keeps the
   // last few. Returns its path. Only in save_point.
   virtual std::string save(const std::string& folder, int keep, const std::string& prefix) = 0;
+  // The same beside the training (see serialization/background_saver.hpp): returns at once. What
+  // goes wrong is thrown by the next save or at the end of the run.
+  virtual void save_in_background(const std::string& folder, int keep, const std::string& prefix) {
+    save(folder, keep, prefix);
+  }
 };
 
 // StateVisitor without the tensor, so that a callback does not depend on the scalar type.

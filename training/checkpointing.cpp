@@ -34,8 +34,8 @@ class Checkpointing final : public Callback {
     best_due_ = monitor_ && monitor_->improved(run);
   }
   void save_point(TrainingRun& run) override {
-    if (due_ || run.interrupted) run.save(options_.folder, options_.keep, "checkpoint");
-    if (best_due_) run.save(options_.folder, 1, "best");
+    if (due_ || run.interrupted) save(run, options_.keep, "checkpoint");
+    if (best_due_) save(run, 1, "best");
     due_ = best_due_ = false;
   }
 
@@ -44,6 +44,13 @@ class Checkpointing final : public Callback {
   }
 
  private:
+  void save(TrainingRun& run, int keep, const std::string& prefix) const {
+    if (options_.background) {
+      run.save_in_background(options_.folder, keep, prefix);
+    } else {
+      run.save(options_.folder, keep, prefix);
+    }
+  }
   void require(bool holds, const std::string& message) const {
     if (!holds) throw ArgumentError(name(), message);
   }

@@ -1,8 +1,8 @@
 // Saving a file so that at every moment, also after a power failure, either the former or the new
 // one is there, whole:
 //
-//   temporary file in the same folder (created exclusively) -> reserve -> write -> fsync -> close ->
-//   rename -> fsync of the folder
+//   temporary file in the same folder (created exclusively) -> reserve -> write -> fsync ->
+//   close -> rename -> fsync of the folder
 //
 // Temporary names are ".<name>.tmp-<pid>-<random>-<number>". On any failure the temporary file is
 // removed. Those that killed processes of this machine left for the same target are swept before

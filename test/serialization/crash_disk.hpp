@@ -2,8 +2,8 @@
 //
 // What a file system promises and no more: after a crash, of every file what was written before its
 // last fsync is there, and of what was written since then any subset of its 512-byte sectors, with
-// the new length or without; of the operations on the folder (create, rename, remove) since its last
-// fsync the first few, in their order. images() lists what may be found.
+// the new length or without; of the operations on the folder (create, rename, remove) since its
+// last fsync the first few, in their order. images() lists what may be found.
 #pragma once
 
 #include <cerrno>

@@ -1,8 +1,8 @@
 // Files that an earlier version wrote: they load for ever.
 //
 // test/golden/checkpoints holds one small file per feature. Their values follow from their names by
-// pattern(), so that nothing has to be computed to check them. A file is never written again once it
-// is there; for a new feature, add a case below and run
+// pattern(), so that nothing has to be computed to check them. A file is never written again once
+// it is there; for a new feature, add a case below and run
 //
 //   LAMINA_WRITE_GOLDEN=test/golden/checkpoints build/test/serialization_test --run_test='golden*'
 //

@@ -16,8 +16,8 @@
 
 namespace lamina::test {
 
-// A child saves a counter that grows, alone and as generations, and tells after each save how far it
-// is; it is killed at a random moment. What is found must be whole and at least as new as told.
+// A child saves a counter that grows, alone and as generations, and tells after each save how far
+// it is; it is killed at a random moment. What is found must be whole and at least as new as told.
 inline void kill_while_saving(int kills) {
   const TemporaryFolder folder;
   const std::string base = folder.path().string(), file = base + "/file";

@@ -27,6 +27,7 @@ namespace lamina::test {
 
 bool counts_allocations() noexcept { return LAMINA_COUNTS == 1; }
 std::int64_t allocations() noexcept { return calls.load(std::memory_order_relaxed); }
+std::int64_t bytes_alive() noexcept { return alive.load(); }
 
 void start_peak() noexcept {
   alive_at_start = alive.load();

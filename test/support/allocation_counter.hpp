@@ -9,6 +9,7 @@ namespace lamina::test {
 
 bool counts_allocations() noexcept;
 std::int64_t allocations() noexcept;  // so far
+std::int64_t bytes_alive() noexcept;
 
 // The most bytes that were alive at one time since start_peak(), above those alive then.
 void start_peak() noexcept;

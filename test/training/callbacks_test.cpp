@@ -244,6 +244,41 @@ BOOST_AUTO_TEST_CASE(checkpoints_come_when_they_are_asked_for) {
   BOOST_TEST(count({.folder = "x", .keep = 100, .every_steps = 2}, 2) == 6u);
 }
 
+BOOST_AUTO_TEST_CASE(checkpoints_of_the_background_have_the_same_bytes) {
+  const TemporaryFolder folder;
+  std::vector<std::string> contents[2];
+  for (const bool background : {false, true}) {
+    const std::string path = (folder.path() / (background ? "b" : "f")).string();
+    auto net = small_net<float>();
+    trainer_for(net).fit(three_blobs(40, 1),
+                         {.epochs = 3,
+                          .batch_size = 10,
+                          .callbacks = {checkpoint({.folder = path,
+                                                    .keep = 100,
+                                                    .every_steps = 1,
+                                                    .best = "loss",
+                                                    .background = background})}});
+    for (const char* prefix : {"checkpoint", "best"}) {
+      for (const auto& file : list_generations(path, {.prefix = prefix})) {
+        contents[background].push_back(content(file));
+      }
+    }
+  }
+  BOOST_TEST(contents[0].size() == 16u);
+  BOOST_TEST((contents[0] == contents[1]));
+}
+
+BOOST_AUTO_TEST_CASE(a_save_of_the_background_that_fails_ends_the_run) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "file") << "no folder";
+  auto net = small_net<float>();
+  BOOST_CHECK_THROW(
+      trainer_for(net).fit(three_blobs(20, 1),
+                           {.callbacks = {checkpoint({.folder = (folder.path() / "file").string(),
+                                                      .background = true})}}),
+      CheckpointError);
+}
+
 BOOST_AUTO_TEST_CASE(the_best_epoch_is_kept_besides) {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();

@@ -1,6 +1,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <csignal>
+#include <iostream>
+#include <lamina/training/detail/training_step.hpp>
 #include <limits>
 
 #include "support/allocation_counter.hpp"
@@ -223,6 +225,48 @@ BOOST_AUTO_TEST_CASE(a_failing_step_changes_nothing) {
   BOOST_TEST(same_values(before, values_of(net)));
   for (const auto& parameter : net.parameters()) BOOST_TEST(!parameter->gradient.defined());
   BOOST_TEST(trainer.optimizer().iterations() == 3);
+}
+
+// operator new fails at every call of a first step in turn: the error comes out, nothing leaks, and
+// the same step succeeds with memory.
+BOOST_AUTO_TEST_CASE(no_memory_in_a_training_step) {
+  if (!counts_allocations()) return;
+  const int before = threads();
+  set_threads(1);
+  const Dataset data = three_blobs(16, 1);
+  const Batch<float> batch{std::get<Tensor<float>>(data.features()), data.labels()};
+  const LossFunction<float> loss = SoftmaxCrossEntropy();
+  const auto step_with_failure_at = [&](std::int64_t n) {
+    auto net = small_net<float>();
+    Adam<float> adam(net.parameters(), {.learning_rate = 0.01});
+    detail::TrainingStep<float> step(net, loss, adam, nullptr);
+    Rng rng(1);
+    const auto where = [] { return std::string("step 0"); };
+    bool done = false;
+    fail_allocation(n);
+    try {
+      step(batch, rng, where);
+      done = true;
+    } catch (const std::bad_alloc&) {
+    }
+    fail_allocation(-1);
+    if (!done) BOOST_TEST(std::isfinite(step(batch, rng, where).loss));
+    return done;
+  };
+  const auto all_failures = [&] {
+    std::int64_t failures = 0;
+    while (failures < 20000 && !step_with_failure_at(failures)) ++failures;
+    trim_memory_cache();
+    return failures;
+  };
+  all_failures();  // what is made once for the process, and the allocator's slabs
+  const std::int64_t expected = bytes_alive();
+  const std::int64_t failures = all_failures();
+  BOOST_TEST(bytes_alive() == expected);
+  set_threads(before);
+  std::cout << "a training step met failures of operator new at " << failures << " calls\n";
+  BOOST_TEST(failures > 100);
+  BOOST_TEST(failures < 20000);
 }
 
 BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_names_the_step_and_the_first_layer) {

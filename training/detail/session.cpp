@@ -134,6 +134,7 @@ History TrainingSession<T>::run() {
   tell(&Callback::training_began);
   while (epoch < epochs && !ended()) run_epoch();
   tell(&Callback::training_ended);
+  saver_.wait();
   interrupt_ = nullptr;
   history.interrupted = interrupted;
   return std::move(history);
@@ -191,9 +192,25 @@ void TrainingSession<T>::reach_save_point() {
 template <Scalar T>
 std::string TrainingSession<T>::save(const std::string& folder, int keep,
                                      const std::string& prefix) {
-  if (!saving_) throw StateError("trainer", "save must be called in save_point; got another event");
+  require_save_point("save");
+  saver_.wait();  // the files of a series in the order of the steps
   return save_generation(folder, CheckpointParts<T>{trainer_.net(), &trainer_.optimizer(), this},
                          {.keep = keep, .prefix = prefix});
+}
+
+template <Scalar T>
+void TrainingSession<T>::save_in_background(const std::string& folder, int keep,
+                                            const std::string& prefix) {
+  require_save_point("save_in_background");
+  saver_.save_generation(folder, CheckpointParts<T>{trainer_.net(), &trainer_.optimizer(), this},
+                         {.keep = keep, .prefix = prefix});
+}
+
+template <Scalar T>
+void TrainingSession<T>::require_save_point(const char* what) const {
+  if (saving_) return;
+  throw StateError("trainer",
+                   std::string(what) + " must be called in save_point; got another event");
 }
 
 template <Scalar T>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lamina/data/data_loader.hpp>
+#include <lamina/serialization/background_saver.hpp>
 #include <lamina/serialization/training_state.hpp>
 #include <lamina/training/detail/training_step.hpp>
 #include <lamina/training/trainer.hpp>
@@ -26,12 +27,14 @@ class TrainingSession final : public TrainingRun, public TrainingState<T> {
   void set_learning_rate(double rate) override { trainer_.optimizer().set_learning_rate(rate); }
   void stop(const std::string& reason) override { history.stop_reason = reason; }
   std::string save(const std::string& folder, int keep, const std::string& prefix) override;
+  void save_in_background(const std::string& folder, int keep, const std::string& prefix) override;
 
  private:
   void run_epoch();
   void train_on(const Batch<T>& batch);
   void end_epoch();
   void reach_save_point();
+  void require_save_point(const char* what) const;
   bool ended() const { return interrupted || !history.stop_reason.empty(); }
   std::string where() const;
   const Metric* metric_named(const std::string& name) const;
@@ -48,6 +51,7 @@ class TrainingSession final : public TrainingRun, public TrainingState<T> {
   double rate_ = 0;      // of the last step
   Scores validation_;    // of the epoch that ends
   bool saving_ = false;
+  BackgroundSaver saver_;
   const class Interrupt* interrupt_ = nullptr;
 };
 
