@@ -9,6 +9,7 @@
 #include <fstream>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -58,7 +59,7 @@ class Pool {
   void run(std::int64_t tiles, Call call, void* object) {
     call_ = call;
     object_ = object;
-    failed_.store(false, std::memory_order_relaxed);
+    failed_tile_.store(kNone, std::memory_order_relaxed);
     for (int i = 0; i < size_; ++i) {
       shares_[i].next.store(tiles * i / size_, std::memory_order_relaxed);
       shares_[i].end = tiles * (i + 1) / size_;
@@ -71,6 +72,8 @@ class Pool {
   }
 
  private:
+  static constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
+
   // Every participant starts in its own contiguous share (the same tiles meet the same caches in
   // successive jobs) and then takes from the others.
   struct alignas(128) Share {
@@ -85,7 +88,8 @@ class Pool {
       for (;;) {
         const std::int64_t tile = share.next.fetch_add(1, std::memory_order_relaxed);
         if (tile >= share.end) break;
-        if (!failed_.load(std::memory_order_relaxed)) run_one(tile);
+        // Those before it still run: which exception arrives does not depend on the threads.
+        if (tile < failed_tile_.load(std::memory_order_relaxed)) run_one(tile);
       }
     }
     inside_a_tile = false;
@@ -96,11 +100,10 @@ class Pool {
       call_(object_, tile);
     } catch (...) {
       std::lock_guard lock(error_mutex_);
-      if (!error_ || tile < error_tile_) {
+      if (tile < failed_tile_.load(std::memory_order_relaxed)) {
         error_ = std::current_exception();
-        error_tile_ = tile;
+        failed_tile_.store(tile, std::memory_order_relaxed);
       }
-      failed_.store(true, std::memory_order_relaxed);
     }
   }
 
@@ -169,14 +172,14 @@ class Pool {
 
   alignas(128) std::atomic<std::uint32_t> gate_{0};
   alignas(128) std::atomic<int> parked_{0};
-  std::atomic<bool> stop_{false}, failed_{false};
+  std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> failed_tile_{kNone};  // the first of those that failed
   Call call_ = nullptr;
   void* object_ = nullptr;
   const int size_;
   std::unique_ptr<Share[]> shares_;
   std::mutex error_mutex_;
   std::exception_ptr error_;
-  std::int64_t error_tile_ = 0;
   std::vector<std::thread> workers_;
 };
 

@@ -10,7 +10,7 @@
 //   worker delays nothing.
 // * Idle workers spin for some 50 us, then park.
 // * A nested call, and a call while another host thread uses the pool, run inline on the caller.
-// * When tiles throw, the exception of the lowest failing tile that ran arrives in the caller.
+// * When tiles throw, the lowest one's exception arrives in the caller; those before it have run.
 // * Below some 20 us of work a second thread costs more than it gives: pass such work as one tile.
 //
 // Thread-safety: parallel_for may be called from any thread; set_threads waits for a running job.
