@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -35,27 +36,6 @@ struct Options {
   int rounds = 5;
 };
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; i += 2) {
-    const std::string name = argv[i];
-    if (i + 1 == argc) throw std::invalid_argument("a value must follow " + name);
-    const std::string value = argv[i + 1];
-    if (name == "--folder") {
-      options.folder = value;
-    } else if (name == "--mebibytes") {
-      options.mebibytes = std::stoll(value);
-    } else if (name == "--rounds") {
-      options.rounds = std::stoi(value);
-    } else {
-      throw std::invalid_argument("unknown option " + name);
-    }
-  }
-  if (options.mebibytes < 1 || options.rounds < 1)
-    throw std::invalid_argument("numbers must be positive");
-  return options;
-}
-
 // As many values as asked for, in parameters of 16 MiB.
 class Ballast : public Module<float> {
  public:
@@ -71,7 +51,7 @@ class Ballast : public Module<float> {
   }
   void visit(Visitor<float>& visitor) override {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      visitor("p" + std::to_string(i), parameters_[i]);
+      visitor(std::to_string(i), parameters_[i]);
     }
   }
   Variable<float> forward(const Variable<float>& x, const Context<float>&) const override {
@@ -178,7 +158,15 @@ void measure(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  measure(parse(argc, argv));
+  Options options;
+  CLI::App app("How fast checkpoints are written and read, beside what the system does.");
+  app.add_option("--folder", options.folder, "where the files go")->capture_default_str();
+  app.add_option("--mebibytes", options.mebibytes, "size of the network")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--rounds", options.rounds)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  measure(options);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "checkpoint_bench: %s\n", error.what());
   return 1;
