@@ -43,6 +43,18 @@ std::optional<std::string> resigned_manifest(const std::string& file, std::size_
 
 }  // namespace
 
+StateDict state_of_every_kind() {
+  StateDict state;
+  state.add("a", Tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}));
+  state.add("b", Tensor<double>({3}, {-1, 0, 1}));
+  state.add("c", Tensor<std::int64_t>({}, {7}));
+  state.add("d", Tensor<std::uint8_t>({0, 5}, std::uint8_t{0}));
+  state.add("n", std::int64_t{-3});
+  state.add("x", 0.1);
+  state.add("z", "caf\u00e9");
+  return state;
+}
+
 std::size_t described_bytes(const std::string& file) { return number_at(file, kDataOffset); }
 
 void reseal_checkpoint(std::string& file) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lamina/serialization/detail/manifest.hpp>
+#include <lamina/serialization/state_dict.hpp>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,9 @@
 #include "support/hostile_reader.hpp"
 
 namespace lamina::test {
+
+// A value of every type that a file can hold, an empty tensor and a scalar among them.
+StateDict state_of_every_kind();
 
 constexpr const char* kPath = "file";
 
