@@ -54,6 +54,19 @@ struct Block {
   std::int64_t place[kRows];   // of the first weight
 };
 
+// function(part) for the parts of a tile in which memory is read in order: long runs are taken one
+// channel after the other.
+template <class Function>
+void for_each_in_memory_order(const Tile& tile, Function&& function) {
+  if (tile.inner_end - tile.inner_begin <= Block::kValues) return function(tile);
+  Tile part = tile;
+  for (std::int64_t c = tile.channel_begin; c < tile.channel_end; ++c) {
+    part.channel_begin = c;
+    part.channel_end = c + 1;
+    function(part);
+  }
+}
+
 class Tiling {
  public:
   static constexpr std::int64_t kElements = 32 * 1024;
@@ -90,8 +103,9 @@ class Tiling {
   template <class Function>
   void for_each_block(const Tile& tile, Function&& function) const {
     Block block;
+    const std::int64_t longest = block_length(tile.inner_end - tile.inner_begin);
     for (std::int64_t inner = tile.inner_begin; inner < tile.inner_end; inner += block.length) {
-      block.length = std::min(Block::kValues, tile.inner_end - inner);
+      block.length = std::min(longest, tile.inner_end - inner);
       const std::int64_t rows =
           std::clamp<std::int64_t>(Block::kValues / block.length, 1, Block::kRows);
       std::int64_t outer = tile.row_begin / layout_.middle,
@@ -118,6 +132,13 @@ class Tiling {
     return (extent + size - 1) / size;
   }
   std::int64_t rows() const { return layout_.outer * layout_.middle; }
+
+  // Of about equal blocks of a run, in whole cache lines: no short one is left at the end.
+  static std::int64_t block_length(std::int64_t inner) {
+    constexpr std::int64_t kLine = 16;
+    if (inner <= Block::kValues) return inner;
+    return chunks_of(chunks_of(inner, chunks_of(inner, Block::kValues)), kLine) * kLine;
+  }
 
   Tile tile(std::int64_t number) const {
     const std::int64_t channel_chunk = number % channel_chunks_;

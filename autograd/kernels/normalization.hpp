@@ -9,6 +9,7 @@
 // from the system in a steady state.
 #pragma once
 
+#include <lamina/autograd/kernels/instruction_set.hpp>
 #include <lamina/autograd/kernels/norm_layout.hpp>
 #include <lamina/autograd/tensor/scalar.hpp>
 
@@ -18,16 +19,18 @@ namespace lamina::kernels {
 // is not looked at, nor one of weight 0 that is not finite.
 template <Scalar T>
 void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& layout,
-                   const double* mean, double* sum_dy, double* sum_dy_centred);
+                   const double* mean, double* sum_dy, double* sum_dy_centred,
+                   InstructionSet level = instruction_set());
 
 // y = (x - mean) * scale + offset, coefficients by (group, channel).
 template <Scalar T>
 void scale_centred(const T* x, const NormLayout& layout, const double* mean, const double* scale,
-                   const double* offset, T* y);
+                   const double* offset, T* y, InstructionSet level = instruction_set());
 
 // dx = (dy - w ((x - mean) b + c)) a, coefficients by (group, channel).
 template <Scalar T>
 void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayout& layout,
-                      const double* mean, const double* a, const double* b, const double* c, T* dx);
+                      const double* mean, const double* a, const double* b, const double* c, T* dx,
+                      InstructionSet level = instruction_set());
 
 }  // namespace lamina::kernels

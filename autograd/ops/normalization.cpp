@@ -93,14 +93,19 @@ Tensor<double> factors_of(const Tensor<double>& inverse, const Variable<T>& scal
 }
 
 template <Scalar T>
-Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
-                     const Variable<T>& scale, const Variable<T>& offset, double epsilon) {
-  require_layout(x.shape(), layout);
+void require_all(const Shape& x, const NormLayout& layout, const Moments& moments,
+                 const Variable<T>& scale, const Variable<T>& offset) {
+  require_layout(x, layout);
   require_moments(moments, layout);
   require_coefficients(scale, layout, "scale");
   require_coefficients(offset, layout, "offset");
-  const Tensor<double> factors =
-      factors_of(inverse_deviations(moments, layout, epsilon), scale, layout);
+}
+
+template <Scalar T>
+Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
+                     const Tensor<double>& inverse, const Variable<T>& scale,
+                     const Variable<T>& offset) {
+  const Tensor<double> factors = factors_of(inverse, scale, layout);
   const Tensor<double> by_offset = by_channel(offset, layout, 0.0);
   const Tensor<double> offsets =
       filled(layout, [by = by_offset.data()](std::int64_t, std::int64_t c) { return by[c]; });
@@ -160,16 +165,17 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
                                const Variable<T>& scale, const Variable<T>& offset,
                                double epsilon) {
   require_measured(batch);
-  Tensor<T> y = normalized(x.value(), batch.layout, batch.moments, scale, offset, epsilon);
+  require_all(x.shape(), batch.layout, batch.moments, scale, offset);
+  const Tensor<double> inverse = inverse_deviations(batch.moments, batch.layout, epsilon);
+  Tensor<T> y = normalized(x.value(), batch.layout, batch.moments, inverse, scale, offset);
   return record<T>(
       "normalize_by_batch", {x, scale, offset}, std::move(y), save(x, scale),
-      [batch, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
+      [batch, epsilon, inverse, offset_shape = offset.shape()](Backward<T>& b) {
         if (b.with_graph()) return detail::composed_batch_gradient(b, batch, offset_shape, epsilon);
         const NormLayout& layout = batch.layout;
         const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
         GradientSums<T> sums(x, dy, batch.weights, layout, batch.moments);
-        const Tensor<double> inverse = inverse_deviations(batch.moments, layout, epsilon);
         sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
         if (!b.wants(0)) return;
         if (batch.reduction) {
@@ -201,16 +207,17 @@ template <Scalar T>
 Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
                                const Moments& moments, const Variable<T>& scale,
                                const Variable<T>& offset, double epsilon) {
-  Tensor<T> y = normalized(x.value(), layout, moments, scale, offset, epsilon);
+  require_all(x.shape(), layout, moments, scale, offset);
+  const Tensor<double> inverse = inverse_deviations(moments, layout, epsilon);
+  Tensor<T> y = normalized(x.value(), layout, moments, inverse, scale, offset);
   return record<T>(
       "normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
-      [layout, moments, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
+      [layout, moments, epsilon, inverse, offset_shape = offset.shape()](Backward<T>& b) {
         if (b.with_graph()) {
           return detail::composed_given_gradient(b, layout, moments, offset_shape, epsilon);
         }
         const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
-        const Tensor<double> inverse = inverse_deviations(moments, layout, epsilon);
         if (b.wants(1) || b.wants(2)) {
           const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
           sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);

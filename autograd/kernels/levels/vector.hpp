@@ -121,5 +121,15 @@ LAMINA_INLINE void unroll(Body body) {
   (std::make_integer_sequence<int, count>{});
 }
 
+// function(first, second) with constants.
+template <class Function>
+LAMINA_INLINE void with_bools(bool first, bool second, Function function) {
+  if (first) {
+    second ? function(Constant<1>{}, Constant<1>{}) : function(Constant<1>{}, Constant<0>{});
+  } else {
+    second ? function(Constant<0>{}, Constant<1>{}) : function(Constant<0>{}, Constant<0>{});
+  }
+}
+
 }  // namespace
 }  // namespace lamina::kernels

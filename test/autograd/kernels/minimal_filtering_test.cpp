@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "support/levels.hpp"
 #include "support/numbers.hpp"
 
 namespace lamina::kernels {
@@ -20,10 +21,8 @@ namespace {
 using test::random_tensor;
 
 std::vector<InstructionSet> levels() {
-  std::vector<InstructionSet> result;
-  for (const InstructionSet level : {InstructionSet::avx2, InstructionSet::avx512}) {
-    if (level <= best_instruction_set()) result.push_back(level);
-  }
+  std::vector<InstructionSet> result = test::levels_here();
+  result.erase(result.begin());  // the baseline has none
   return result;
 }
 
