@@ -18,16 +18,12 @@ namespace lamina::kernels {
 // Weights do not vary along channels, so groups that have some stay.
 inline NormLayout simplified(NormLayout layout, bool weighted) {
   if (layout.groups == 1) {
-    layout.outer *= layout.middle;
-    layout.middle = 1;
+    layout.middle *= layout.outer;
+    layout.outer = 1;
   }
   if (layout.channels == 1) {
     layout.inner *= layout.middle;
     layout.middle = 1;
-    if (layout.groups == 1) {
-      layout.inner *= layout.outer;
-      layout.outer = 1;
-    }
   }
   if (layout.middle == 1 && !weighted) {
     layout.channels *= layout.groups;
@@ -112,13 +108,22 @@ class Tiling {
                    middle = tile.row_begin % layout_.middle;
       for (std::int64_t row = tile.row_begin; row < tile.row_end; row += block.rows) {
         block.rows = static_cast<int>(std::min(rows, tile.row_end - row));
-        for (int r = 0; r < block.rows; ++r) {
+        for (int r = 0; r < block.rows;) {
           const std::int64_t number =
               (outer * layout_.groups + tile.group) * layout_.middle + middle;
-          block.offset[r] =
+          const int side_by_side =
+              static_cast<int>(std::min<std::int64_t>(block.rows - r, layout_.middle - middle));
+          std::int64_t offset =
               (number * layout_.channels + tile.channel_begin) * layout_.inner + inner;
-          block.place[r] = number * layout_.inner + inner;
-          if (++middle < layout_.middle) continue;
+          std::int64_t place = number * layout_.inner + inner;
+          for (const int end = r + side_by_side; r < end; ++r) {
+            block.offset[r] = offset;
+            block.place[r] = place;
+            offset += layout_.channels * layout_.inner;
+            place += layout_.inner;
+          }
+          middle += side_by_side;
+          if (middle < layout_.middle) continue;
           middle = 0;
           ++outer;
         }

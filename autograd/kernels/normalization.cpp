@@ -180,7 +180,7 @@ bool past_caches(const NormLayout& layout) {
 // function(block, offset of its first channel in the arrays, channels, first statistic) for blocks of
 // columns; for runs the channels are taken one by one.
 template <class Function>
-void for_each_part(const NormLayout& layout, Function function) {
+void for_each_part(const NormalizationLoops& loops, const NormLayout& layout, Function function) {
   const Tiling tiling(layout);
   tiling.for_each_tile([&](const Tile& whole) {
     for_each_in_memory_order(whole, [&](const Tile& tile) {
@@ -192,6 +192,7 @@ void for_each_part(const NormLayout& layout, Function function) {
         }
       });
     });
+    loops.fence();
   });
 }
 
@@ -199,7 +200,8 @@ void scale_by(const NormalizationLoops& loops, const NormLayout& layout, const f
               const ScaleCoefficients& of, float* y) {
   const bool past = past_caches(layout);
   for_each_part(
-      layout, [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
+      loops, layout,
+      [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
         const ScaleCoefficients k{of.high + s, of.factor + s, of.constant + s};
         if (layout.inner == 1) {
           loops.scale_columns(x, rows_of(block, RowWeights(block, nullptr)), channels, k, false,
@@ -214,7 +216,8 @@ void combine_by(const NormalizationLoops& loops, const NormLayout& layout, const
                 const float* dy, const float* weights, const GradientCoefficients& of, float* dx) {
   const bool past = past_caches(layout);
   for_each_part(
-      layout, [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
+      loops, layout,
+      [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
         const GradientCoefficients k{of.high + s, of.of_all + s, of.of_x + s, of.constant + s};
         if (layout.inner == 1) {
           loops.combine_columns(x, dy, rows_of(block, RowWeights(block, weights)), channels, k, {},

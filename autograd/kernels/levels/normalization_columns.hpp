@@ -22,6 +22,9 @@ template <bool weighted, bool copied, class S>
 LAMINA_INLINE ColumnSums<3> column_moments(S strip, const float* x, const BlockRows& rows,
                                            float inverse_count) {
   float copy[copied ? kFewRows : 1][S::vectors * kLanes];
+  // From a row to the same row of the next block, which is on its way while this one is read again.
+  const std::int64_t next =
+      rows.count > 1 ? rows.count * (rows.offset[1] - rows.offset[0]) : std::int64_t{0};
   const auto weight = [&](int r) { return broadcast(weighted ? rows.weights[r] : 1.0F); };
   Vector shift[S::vectors], sum[S::vectors], squares[S::vectors];
   unroll<S::vectors>([&](auto j) { shift[j] = sum[j] = squares[j] = broadcast(0); });
@@ -44,8 +47,9 @@ LAMINA_INLINE ColumnSums<3> column_moments(S strip, const float* x, const BlockR
     unroll<S::vectors>([&](auto j) {
       Vector d[int{group}], weighted_d[int{group}];
       unroll<group>([&](auto i) {
-        const Vector value =
-            copied ? load(copy[r + i] + j * kLanes) : strip.load(x + rows.offset[r + i], j);
+        const float* const row = x + rows.offset[r + i];
+        const Vector value = copied ? load(copy[r + i] + j * kLanes) : strip.load(row, j);
+        if constexpr (!copied) __builtin_prefetch(row + next + j * kLanes);
         d[i] = weighted_d[i] = value - shift[j];
         if constexpr (weighted) {
           const Vector w = weight(r + i);
@@ -115,8 +119,8 @@ bool add_column_moments(const float* x, const BlockRows& rows, double count, int
   for_strips(width, [&](std::int64_t begin, auto strip) {
     const ColumnSums<3>& from = sums[used++];
     const float* const origin = to.origin + begin;
-    double* const mean = to.mean + begin;
-    double* const squares = to.squares + begin;
+    double* __restrict const mean = to.mean + begin;
+    double* __restrict const squares = to.squares + begin;
     for (int c = 0; c < strip.width; ++c) {
       const double sum = from.of[1][c], own_mean = sum * inverse_count;
       const double difference =

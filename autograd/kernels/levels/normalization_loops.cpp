@@ -13,7 +13,8 @@ constexpr NormalizationLoops kLoops = {.add_column_moments = add_column_moments,
                                        .run_moments = run_moments,
                                        .run_gradients = run_gradients,
                                        .scale_runs = scale_runs,
-                                       .combine_runs = combine_runs};
+                                       .combine_runs = combine_runs,
+                                       .fence = fence};
 
 }  // namespace
 

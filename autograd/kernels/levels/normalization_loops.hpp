@@ -77,7 +77,8 @@ struct NormalizationLoops {
   void (*add_column_gradients)(const float* x, const float* dy, const BlockRows& rows, int width,
                                const float* high, ReluGate gate, double* sum_dy,
                                double* sum_dy_high);
-  // With `past_caches`, y is written around the caches where addresses are aligned to vectors.
+  // With `past_caches`, y is written around the caches where addresses are aligned to vectors; fence()
+  // must follow on the same thread before another one looks.
   void (*scale_columns)(const float* x, const BlockRows& rows, std::int64_t channels,
                         const ScaleCoefficients& coefficients, bool relu, bool past_caches,
                         float* y);
@@ -94,6 +95,8 @@ struct NormalizationLoops {
   void (*combine_runs)(const float* x, const float* dy, const BlockRuns& runs,
                        const GradientCoefficients& coefficients, ReluGate gate, bool past_caches,
                        float* dx);
+
+  void (*fence)();
 };
 
 // Defined by levels/normalization_loops.cpp, which is compiled once per level.

@@ -49,19 +49,15 @@ LAMINA_INLINE void with_kind(const float* weights, ReluGate gate, Function funct
   }
 }
 
-// What streaming writes must be ordered before what tells other threads of them.
-LAMINA_INLINE void fence_if(bool streamed) {
-  if (streamed) _mm_sfence();
-}
+void fence() { _mm_sfence(); }
 
 // Whether rows or runs can be written past the caches: whole vectors at aligned addresses.
 LAMINA_INLINE bool can_stream(bool wanted, const float* to, int rows, const std::int64_t* offset,
                               std::int64_t length) {
-  if (!wanted || length % kLanes != 0) return false;
-  for (int r = 0; r < rows; ++r) {
-    if (!aligned(to + offset[r])) return false;
-  }
-  return true;
+  if (!wanted || !aligned(to) || length % kLanes != 0) return false;
+  std::int64_t bits = 0;
+  for (int r = 0; r < rows; ++r) bits |= offset[r];
+  return bits % kLanes == 0;
 }
 
 // ---- columns ----
@@ -122,7 +118,6 @@ void scale_columns(const float* x, const BlockRows& rows, std::int64_t channels,
       }
     });
   });
-  fence_if(streaming);
 }
 
 void combine_columns(const float* x, const float* dy, const BlockRows& rows, std::int64_t channels,
@@ -153,7 +148,6 @@ void combine_columns(const float* x, const float* dy, const BlockRows& rows, std
   };
   with_kind(rows.weights, gate,
             [&](auto kind) { streaming ? run(kind, Constant<1>{}) : run(kind, Constant<0>{}); });
-  fence_if(streaming);
 }
 
 // ---- runs ----
@@ -172,7 +166,6 @@ void scale_runs(const float* x, const BlockRuns& runs, const ScaleCoefficients& 
       });
     }
   });
-  fence_if(streaming);
 }
 
 void combine_runs(const float* x, const float* dy, const BlockRuns& runs,
@@ -199,7 +192,6 @@ void combine_runs(const float* x, const float* dy, const BlockRuns& runs,
     };
     streaming ? run(Constant<1>{}) : run(Constant<0>{});
   });
-  fence_if(streaming);
 }
 
 }  // namespace
