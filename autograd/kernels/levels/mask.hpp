@@ -43,6 +43,17 @@ LAMINA_INLINE Mask positive(Vector v) {
 // 0 where v is negative; NaN stays.
 LAMINA_INLINE Vector positive_part(Vector v) { return _mm512_max_ps(_mm512_setzero_ps(), v); }
 
+LAMINA_INLINE Mask equal(Vector a, Vector b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+LAMINA_INLINE Mask without(Mask a, Mask b) { return static_cast<Mask>(a & ~b); }
+// a in the lanes of the mask, b in the others.
+LAMINA_INLINE Vector select(Mask mask, Vector a, Vector b) {
+  return _mm512_mask_blend_ps(mask, b, a);
+}
+// The larger of two; NaN where one is.
+LAMINA_INLINE Vector larger(Vector a, Vector b) {
+  return select(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a, _mm512_max_ps(a, b));
+}
+
 // Past the caches, to an aligned address; a fence must follow before another thread looks.
 LAMINA_INLINE void stream(float* to, Vector value) { _mm512_stream_ps(to, value); }
 
@@ -84,6 +95,17 @@ LAMINA_INLINE Mask positive(Vector v) {
 
 // 0 where v is negative; NaN stays.
 LAMINA_INLINE Vector positive_part(Vector v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
+
+LAMINA_INLINE Mask equal(Vector a, Vector b) { return {_mm256_cmp_ps(a, b, _CMP_EQ_OQ)}; }
+LAMINA_INLINE Mask without(Mask a, Mask b) { return {_mm256_andnot_ps(b.bits, a.bits)}; }
+// a in the lanes of the mask, b in the others.
+LAMINA_INLINE Vector select(Mask mask, Vector a, Vector b) {
+  return _mm256_blendv_ps(b, a, mask.bits);
+}
+// The larger of two; NaN where one is.
+LAMINA_INLINE Vector larger(Vector a, Vector b) {
+  return select({_mm256_cmp_ps(a, a, _CMP_UNORD_Q)}, a, _mm256_max_ps(a, b));
+}
 
 // Past the caches, to an aligned address; a fence must follow before another thread looks.
 LAMINA_INLINE void stream(float* to, Vector value) { _mm256_stream_ps(to, value); }
