@@ -16,4 +16,11 @@ inline std::vector<kernels::InstructionSet> levels_here() {
   return result;
 }
 
+// Those that have kernels of their own.
+inline std::vector<kernels::InstructionSet> levels_with_kernels() {
+  std::vector<kernels::InstructionSet> result = levels_here();
+  result.erase(result.begin());
+  return result;
+}
+
 }  // namespace lamina::test

@@ -98,12 +98,6 @@ Results naive(const Inputs& in) {
   return r;
 }
 
-std::vector<InstructionSet> levels() {
-  std::vector<InstructionSet> result = test::levels_here();
-  result.erase(result.begin());  // the baseline has none
-  return result;
-}
-
 BOOST_AUTO_TEST_SUITE(pooled_normalization)
 
 BOOST_AUTO_TEST_CASE(only_float_beyond_the_baseline) {
@@ -121,7 +115,7 @@ BOOST_AUTO_TEST_CASE(agrees_with_a_naive_form) {
   for (const ImageBatch& batch : batches) {
     const Inputs in(batch);
     const Results expected = naive(in);
-    for (const InstructionSet level : levels()) {
+    for (const InstructionSet level : test::levels_with_kernels()) {
       BOOST_TEST_CONTEXT(to_string(level) << " " << in.x.shape().to_string()) {
         const Results got = computed(in, level);
         test::check_close("y", got.y, expected.y, 2e-6);
@@ -135,7 +129,7 @@ BOOST_AUTO_TEST_CASE(agrees_with_a_naive_form) {
 
 BOOST_AUTO_TEST_CASE(two_threads_give_the_same_bits) {
   const Inputs in({8, 30, 30, 40, 2});
-  for (const InstructionSet level : levels()) {
+  for (const InstructionSet level : test::levels_with_kernels()) {
     set_threads(1);
     const Results one = computed(in, level);
     set_threads(2);
