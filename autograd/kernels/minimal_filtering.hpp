@@ -23,8 +23,6 @@ namespace lamina::kernels {
 // Null where the kernels of that level cannot compute this convolution.
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet level);
 
-enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
-
 // The same for the level in use; null also where the direct method is as fast, or where its
 // rounding is so small that the limit of 4 times would not be kept.
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass);

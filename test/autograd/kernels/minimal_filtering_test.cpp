@@ -12,20 +12,13 @@
 #include <string>
 #include <vector>
 
+#include "convolution_cases.hpp"
 #include "support/numbers.hpp"
 
 namespace lamina::kernels {
 namespace {
 
-using test::random_tensor;
-
-std::vector<InstructionSet> levels() {
-  std::vector<InstructionSet> result;
-  for (const InstructionSet level : {InstructionSet::avx2, InstructionSet::avx512}) {
-    if (level <= best_instruction_set()) result.push_back(level);
-  }
-  return result;
-}
+using namespace test_cases;
 
 ConvolutionSize size_of(std::int64_t images, std::int64_t rows, std::int64_t columns,
                         std::int64_t in_channels, std::int64_t out_channels, std::int64_t taps,
@@ -54,39 +47,6 @@ std::string text_of(const ConvolutionSize& size, InstructionSet level) {
                      size.columns.before, size.rows.kernel, size.out_channels);
 }
 
-template <Scalar T>
-struct Results {
-  Tensor<T> y, dx, dkernel;
-};
-
-struct Operands {
-  explicit Operands(const ConvolutionSize& size)
-      : x(random_tensor<float>({size.images, size.rows.in, size.columns.in, size.in_channels}, 1)),
-        kernel(random_tensor<float>(
-            {size.rows.kernel, size.columns.kernel, size.in_channels, size.out_channels}, 2)),
-        dy(random_tensor<float>({size.images, size.rows.out, size.columns.out, size.out_channels},
-                                3)) {}
-  Tensor<float> x, kernel, dy;
-};
-
-template <Scalar T>
-Results<T> blank(const Operands& o) {
-  // What is not written stays NaN, and is found.
-  const T nan = std::numeric_limits<T>::quiet_NaN();
-  return {Tensor<T>(o.dy.shape(), nan), Tensor<T>(o.x.shape(), nan),
-          Tensor<T>(o.kernel.shape(), nan)};
-}
-
-template <Scalar T>
-Results<T> direct(const ConvolutionSize& size, const Operands& o) {
-  Results<T> r = blank<T>(o);
-  const Tensor<T> x = o.x.cast<T>(), kernel = o.kernel.cast<T>(), dy = o.dy.cast<T>();
-  convolution<T>(size, x.data(), kernel.data(), r.y.mutable_data());
-  convolution_input_gradient<T>(size, dy.data(), kernel.data(), r.dx.mutable_data());
-  convolution_weight_gradient<T>(size, x.data(), dy.data(), r.dkernel.mutable_data());
-  return r;
-}
-
 Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const Operands& o) {
   Results<float> r = blank<float>(o);
   const MinimalFilter* const filter = minimal_filter(size, level);
@@ -106,19 +66,6 @@ double error_of(const Tensor<float>& result, const Tensor<double>& expected) {
     squares += expected.data()[i] * expected.data()[i];
   }
   return differences == 0 ? 0 : std::sqrt(differences / squares);
-}
-
-// The largest difference, relative to the rms of what is expected: a wrong element in a large
-// tensor must not hide in the mean.
-double largest_error(const Tensor<float>& result, const Tensor<double>& expected) {
-  double squares = 0, largest = 0;
-  for (std::int64_t i = 0; i < expected.size(); ++i) {
-    const double difference = std::abs(result.data()[i] - expected.data()[i]);
-    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, difference);
-    squares += expected.data()[i] * expected.data()[i];
-  }
-  return largest == 0 ? 0 : largest / std::sqrt(squares / static_cast<double>(expected.size()));
 }
 
 void check(const ConvolutionSize& size) {
