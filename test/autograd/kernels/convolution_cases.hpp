@@ -3,8 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <lamina/autograd/kernels/convolution.hpp>
+#include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/instruction_set.hpp>
 #include <limits>
 #include <vector>
@@ -53,6 +54,18 @@ Results<T> direct(const ConvolutionSize& size, const Operands& o) {
   convolution<T>(size, x.data(), kernel.data(), r.y.mutable_data());
   convolution_input_gradient<T>(size, dy.data(), kernel.data(), r.dx.mutable_data());
   convolution_weight_gradient<T>(size, x.data(), dy.data(), r.dkernel.mutable_data());
+  return r;
+}
+
+// By the kernels of the direct method.
+inline Results<float> by_kernels(const ConvolutionSize& size, InstructionSet level,
+                                 const Operands& o) {
+  Results<float> r = blank<float>(o);
+  const DirectConvolution* const kernels = direct_kernels(size, level);
+  BOOST_REQUIRE(kernels != nullptr);
+  direct_convolution(*kernels, size, o.x.data(), o.kernel.data(), r.y.mutable_data());
+  direct_input_gradient(*kernels, size, o.dy.data(), o.kernel.data(), r.dx.mutable_data());
+  direct_weight_gradient(*kernels, size, o.x.data(), o.dy.data(), r.dkernel.mutable_data());
   return r;
 }
 

@@ -56,16 +56,6 @@ std::string text_of(const ConvolutionSize& size, InstructionSet level) {
                      size.out_channels);
 }
 
-Results<float> by_kernels(const ConvolutionSize& size, InstructionSet level, const Operands& o) {
-  Results<float> r = blank<float>(o);
-  const DirectConvolution* const kernels = direct_kernels(size, level);
-  BOOST_REQUIRE(kernels != nullptr);
-  direct_convolution(*kernels, size, o.x.data(), o.kernel.data(), r.y.mutable_data());
-  direct_input_gradient(*kernels, size, o.dy.data(), o.kernel.data(), r.dx.mutable_data());
-  direct_weight_gradient(*kernels, size, o.x.data(), o.dy.data(), r.dkernel.mutable_data());
-  return r;
-}
-
 void check(const ConvolutionSize& size, double tolerance = 1e-5) {
   const Operands operands(size);
   const Results<double> expected = direct<double>(size, operands);
