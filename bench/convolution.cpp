@@ -16,7 +16,11 @@ struct Operands {
 
 std::shared_ptr<Operands> operands(const ConvolutionShape& shape, Layout layout) {
   auto made = std::make_shared<Operands>();
-  made->options = {.padding = lamina::Padding::same, .layout = layout};
+  const std::int64_t p = shape.padding();
+  made->options = {.strides = {shape.stride, shape.stride},
+                   .padding = {p, p, p, p},
+                   .dilation = {shape.dilation, shape.dilation},
+                   .layout = layout};
   made->x = image(kInput, shape.input, layout);
   made->kernel = kernel(kKernels, kernel_shape(shape));
   made->output_gradient = image(kOutputGradient, shape.output(), layout);

@@ -121,6 +121,9 @@ struct Context {
   // Where normalizations find the other shares of a batch that is spread over processes; null: there
   // are none.
   StatisticsReduction* reduction = nullptr;
+  // Every convolution of the call, and its gradients, by the direct method, as if it had been made
+  // with .exact = true (docs/performance.md).
+  bool exact = false;
 
   // Records on `tape`; takes the next step number from `rng`.
   static Context for_training(Tape<T>& tape, Rng& rng);

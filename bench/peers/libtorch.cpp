@@ -175,13 +175,13 @@ void add_batch_normalization() {
 
 struct Convolution {
   Tensor x, kernel, output_gradient, result;
-  std::int64_t padding;
+  std::int64_t stride, padding, dilation;
 
   Tensor gradient(std::size_t wanted) const {
     const std::array<bool, 3> mask{wanted == 0, wanted == 1, false};
-    const auto gradients =
-        at::convolution_backward(output_gradient, x, kernel, at::OptionalIntArrayRef{}, {1, 1},
-                                 {padding, padding}, {1, 1}, false, {0, 0}, 1, mask);
+    const auto gradients = at::convolution_backward(
+        output_gradient, x, kernel, at::OptionalIntArrayRef{}, {stride, stride}, {padding, padding},
+        {dilation, dilation}, false, {0, 0}, 1, mask);
     return wanted == 0 ? std::get<0>(gradients) : std::get<1>(gradients);
   }
 };
@@ -190,7 +190,9 @@ void add_convolution_pass(const bench::ConvolutionShape& shape, bool last, const
                           Tensor (*function)(const Convolution&)) {
   bench::add("convolution/" + shape.name() + "/" + layout_name(last) + "/" + pass, [=] {
     auto with = std::make_shared<Convolution>();
-    with->padding = shape.kernel / 2;
+    with->stride = shape.stride;
+    with->padding = shape.padding();
+    with->dilation = shape.dilation;
     with->x = image(bench::kInput, shape.input, last);
     with->kernel = convolution_kernel(bench::kKernels, {shape.filters, shape.input.channels,
                                                         shape.kernel, shape.kernel})
@@ -214,7 +216,7 @@ void add_convolution() {
   for (const bench::ConvolutionShape& shape : bench::kConvolutions) {
     for (const bool last : kChannelsLast) {
       add_convolution_pass(shape, last, "forward", [](const Convolution& c) {
-        return at::conv2d(c.x, c.kernel, {}, 1, c.padding);
+        return at::conv2d(c.x, c.kernel, {}, c.stride, c.padding, c.dilation);
       });
       add_convolution_pass(shape, last, "weight_gradient",
                            [](const Convolution& c) { return c.gradient(1); });

@@ -30,22 +30,38 @@ inline constexpr std::array<MatrixShape, 1> kNormalizedMatrices{{{4096, 128}}};
 inline constexpr double kEpsilon = 1e-5;
 inline constexpr double kMomentum = 0.9;  // weight of the old moving statistics
 
-// Square kernels, stride 1, padded so that the image keeps its extents.
+// Square kernels with an odd number of taps, padded so that stride 1 keeps the image's extents.
 struct ConvolutionShape {
   ImageShape input;
-  std::int64_t kernel, filters;
+  std::int64_t kernel, filters, stride = 1, dilation = 1;
 
-  ImageShape output() const { return {input.count, filters, input.height, input.width}; }
+  std::int64_t padding() const { return kernel / 2 * dilation; }
+  ImageShape output() const {
+    return {input.count, filters, (input.height - 1) / stride + 1, (input.width - 1) / stride + 1};
+  }
   std::int64_t kernel_size() const { return kernel * kernel * input.channels * filters; }
   std::string name() const {
     return input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) + "_" +
-           std::to_string(filters);
+           std::to_string(filters) + (stride > 1 ? "_stride" + std::to_string(stride) : "") +
+           (dilation > 1 ? "_dilation" + std::to_string(dilation) : "");
   }
 };
-inline constexpr std::array<ConvolutionShape, 4> kConvolutions{{{{128, 32, 14, 14}, 5, 64},
-                                                                {{64, 32, 14, 14}, 3, 64},
-                                                                {{32, 64, 56, 56}, 3, 64},
-                                                                {{128, 1, 28, 28}, 5, 32}}};
+inline constexpr std::array<ConvolutionShape, 14> kConvolutions{
+    {{{128, 32, 14, 14}, 5, 64},
+     {{64, 32, 14, 14}, 3, 64},
+     {{32, 64, 56, 56}, 3, 64},
+     {{128, 1, 28, 28}, 5, 32},
+     // What minimal filtering does not take.
+     {{32, 256, 28, 28}, 1, 64},
+     {{32, 64, 28, 28}, 1, 256},
+     {{16, 3, 224, 224}, 7, 64, 2},
+     {{64, 3, 32, 32}, 3, 32},
+     {{32, 128, 28, 28}, 3, 128, 2},
+     {{32, 64, 28, 28}, 3, 64, 1, 2},
+     {{32, 24, 28, 28}, 3, 40},
+     {{64, 8, 28, 28}, 3, 8},
+     {{32, 512, 7, 7}, 3, 512},
+     {{32, 256, 28, 28}, 1, 512, 2}}};
 
 struct DenseShape {
   std::int64_t batch, features, units;

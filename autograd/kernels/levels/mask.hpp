@@ -54,9 +54,6 @@ LAMINA_INLINE Vector larger(Vector a, Vector b) {
   return select(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a, _mm512_max_ps(a, b));
 }
 
-// Past the caches, to an aligned address; a fence must follow before another thread looks.
-LAMINA_INLINE void stream(float* to, Vector value) { _mm512_stream_ps(to, value); }
-
 #else
 
 struct Mask {
@@ -106,9 +103,6 @@ LAMINA_INLINE Vector select(Mask mask, Vector a, Vector b) {
 LAMINA_INLINE Vector larger(Vector a, Vector b) {
   return select({_mm256_cmp_ps(a, a, _CMP_UNORD_Q)}, a, _mm256_max_ps(a, b));
 }
-
-// Past the caches, to an aligned address; a fence must follow before another thread looks.
-LAMINA_INLINE void stream(float* to, Vector value) { _mm256_stream_ps(to, value); }
 
 #endif
 

@@ -7,7 +7,7 @@
 //   panel   [inner index][kLanes or 2 kLanes columns], 0 beyond the last column
 #include <lamina/autograd/kernels/levels/matrix_product.hpp>
 #include <lamina/autograd/kernels/levels/product.hpp>
-#include <lamina/autograd/kernels/levels/transpose.hpp>
+#include <lamina/autograd/kernels/levels/transpose_square.hpp>
 
 namespace lamina::kernels {
 namespace {

@@ -49,7 +49,7 @@ LAMINA_INLINE void with_kind(const float* weights, ReluGate gate, Function funct
   }
 }
 
-void fence() { _mm_sfence(); }
+void fence() { order_stores(); }
 
 // Whether rows or runs can be written past the caches: whole vectors at aligned addresses.
 LAMINA_INLINE bool can_stream(bool wanted, const float* to, int rows, const std::int64_t* offset,
@@ -90,7 +90,7 @@ LAMINA_INLINE void fetch_for_writing(const float* row) {
 template <bool streaming, class S, int j>
 LAMINA_INLINE void put(const S& strip, float* row, Constant<j> at, Vector value) {
   if constexpr (streaming) {
-    stream(row + j * kLanes, value);
+    store_past_caches(row + j * kLanes, value);
   } else {
     strip.store(row, at, value);
   }
@@ -162,7 +162,7 @@ void scale_runs(const float* x, const BlockRuns& runs, const ScaleCoefficients& 
       float* const to = y + runs.offset[r];
       for_lanes(runs.length, [&](auto lanes, std::int64_t i) {
         const Vector value = scaling.of<with_relu != 0>(lanes.load(from + i));
-        past != 0 ? stream(to + i, value) : lanes.store(to + i, value);
+        past != 0 ? store_past_caches(to + i, value) : lanes.store(to + i, value);
       });
     }
   });
@@ -186,7 +186,7 @@ void combine_runs(const float* x, const float* dy, const BlockRuns& runs,
               of_kind == Gradient::weighted ? lanes.load(weights + i) : broadcast(1);
           const Vector value =
               combining.of<of_kind>(lanes.load(x + at + i), lanes.load(dy + at + i), weight);
-          past != 0 ? stream(dx + at + i, value) : lanes.store(dx + at + i, value);
+          past != 0 ? store_past_caches(dx + at + i, value) : lanes.store(dx + at + i, value);
         });
       }
     };

@@ -109,7 +109,7 @@ void add_gradients(const WindowRow& row, const float* dy, const ScaleCoefficient
 template <class S, bool streaming, int j>
 LAMINA_INLINE void put(const S& strip, float* to, Constant<j> vector, Vector value) {
   if constexpr (streaming) {
-    stream(to + j * kLanes, value);
+    store_past_caches(to + j * kLanes, value);
   } else {
     strip.store(to, vector, value);
   }
@@ -167,7 +167,7 @@ void combine_rest(const float* x, std::int64_t positions, std::int64_t channels,
   }
 }
 
-void fence() { _mm_sfence(); }
+void fence() { order_stores(); }
 
 constexpr PooledLoops kLoops = {.pool = pool,
                                 .add_gradients = add_gradients,

@@ -25,6 +25,7 @@ constexpr std::int64_t kTileRows = 8;
 
 LAMINA_INLINE Vector load(const float* from) { return _mm512_loadu_ps(from); }
 LAMINA_INLINE void store(float* to, Vector value) { _mm512_storeu_ps(to, value); }
+// To an aligned address; order_stores() must follow before another thread looks.
 LAMINA_INLINE void store_past_caches(float* to, Vector value) { _mm512_stream_ps(to, value); }
 // The first `count` elements, the rest 0 or left as it is; memory beyond them is not touched.
 LAMINA_INLINE __mmask16 first(std::int64_t count) {
