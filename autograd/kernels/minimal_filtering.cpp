@@ -106,18 +106,20 @@ void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
 
 }  // namespace
 
-const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet level) {
+const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
+                                    InstructionSet level) {
   const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
   if (!covers(size.rows) || !covers(size.columns) || size.rows.kernel != size.columns.kernel ||
       size.groups != 1 || std::min(size.in_channels, size.out_channels) < kFewestChannels) {
     return nullptr;
   }
+  const bool kernel_gradient = pass == ConvolutionPass::weight_gradient;
   switch (level) {
 #if defined(__x86_64__)
     case InstructionSet::avx512:
-      return avx512::minimal_filter(size.rows.kernel);
+      return avx512::minimal_filter(size.rows.kernel, kernel_gradient);
     case InstructionSet::avx2:
-      return avx2::minimal_filter(size.rows.kernel);
+      return avx2::minimal_filter(size.rows.kernel, kernel_gradient);
 #endif
     default:
       return nullptr;
@@ -125,7 +127,7 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet 
 }
 
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {
-  const MinimalFilter* const filter = minimal_filter(size, instruction_set());
+  const MinimalFilter* const filter = minimal_filter(size, pass, instruction_set());
   const std::int64_t most =
       pass == ConvolutionPass::weight_gradient ? kMostGradientPairs : kMostChannelPairs;
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;

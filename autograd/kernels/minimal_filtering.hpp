@@ -2,13 +2,13 @@
 // 3 or 5 taps, float, channels last. What it computes: convolution.hpp; how:
 // levels/filter_transform.hpp.
 //
-// 3x3 is F(4, 3), a quarter of the products; 5x5 is F(2, 5), 36 %. The image is cut
-// into tiles; a block of tiles is transformed, multiplied by the transformed kernel one point at a
+// 3x3 is F(4, 3), a quarter of the products; 5x5 is F(3, 5), 22 %, and in the kernel's gradient, where
+// that would round too much, F(2, 5), 36 %. The image is cut into tiles; a block of tiles is transformed, multiplied by the transformed kernel one point at a
 // time, and transformed back while it lies in the second-level cache.
 //
-// Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp), relative to the rms of the result, not of each element. An infinity or NaN
-// spreads over the outputs (4x4 or 2x2) of every tile that reads it, and an exact 0 may come out
-// as a rounding error.
+// Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp), relative
+// to the rms of the result, not of each element. An infinity or NaN spreads over the outputs (4x4 or
+// 3x3) of every tile that reads it, and an exact 0 may come out as a rounding error.
 // Blocks and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.
 #pragma once
@@ -19,8 +19,9 @@
 
 namespace lamina::kernels {
 
-// Null where the kernels of that level cannot compute this convolution.
-const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet level);
+// Null where the kernels of that level cannot compute this pass of the convolution.
+const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
+                                    InstructionSet level);
 
 // The same for the level in use; null also where the direct method is as fast.
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass);

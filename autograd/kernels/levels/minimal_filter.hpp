@@ -49,10 +49,10 @@ struct MinimalFilter {
 
 // Defined by levels/minimal_filtering.cpp, which is compiled once per level; null for other taps.
 namespace avx2 {
-const MinimalFilter* minimal_filter(std::int64_t taps);
+const MinimalFilter* minimal_filter(std::int64_t taps, bool kernel_gradient);
 }
 namespace avx512 {
-const MinimalFilter* minimal_filter(std::int64_t taps);
+const MinimalFilter* minimal_filter(std::int64_t taps, bool kernel_gradient);
 }
 
 }  // namespace lamina::kernels

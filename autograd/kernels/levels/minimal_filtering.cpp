@@ -297,12 +297,16 @@ struct Filtering {
 };
 
 constexpr MinimalFilter kFilter3 = Filtering<4, 3>::table();
-constexpr MinimalFilter kFilter5 = Filtering<2, 5>::table();
+constexpr MinimalFilter kFilter5 = Filtering<3, 5>::table();
+// The kernel's gradient sums over positions, and would round more than it may with F(3, 5).
+constexpr MinimalFilter kGradientFilter5 = Filtering<2, 5>::table();
 
 }  // namespace
 
-const MinimalFilter* LAMINA_LEVEL::minimal_filter(std::int64_t taps) {
-  return taps == 3 ? &kFilter3 : taps == 5 ? &kFilter5 : nullptr;
+const MinimalFilter* LAMINA_LEVEL::minimal_filter(std::int64_t taps, bool kernel_gradient) {
+  if (taps == 3) return &kFilter3;
+  if (taps != 5) return nullptr;
+  return kernel_gradient ? &kGradientFilter5 : &kFilter5;
 }
 
 }  // namespace lamina::kernels

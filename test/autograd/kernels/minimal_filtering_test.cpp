@@ -49,11 +49,18 @@ std::string text_of(const ConvolutionSize& size, InstructionSet level) {
 
 Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const Operands& o) {
   Results<float> r = blank<float>(o);
-  const MinimalFilter* const filter = minimal_filter(size, level);
-  BOOST_REQUIRE(filter != nullptr);
-  filtered_convolution(*filter, size, o.x.data(), o.kernel.data(), r.y.mutable_data());
-  filtered_input_gradient(*filter, size, o.dy.data(), o.kernel.data(), r.dx.mutable_data());
-  filtered_weight_gradient(*filter, size, o.x.data(), o.dy.data(), r.dkernel.mutable_data());
+  const auto filter = [&](ConvolutionPass pass) -> const MinimalFilter& {
+    const MinimalFilter* const found = minimal_filter(size, pass, level);
+    BOOST_REQUIRE(found != nullptr);
+    return *found;
+  };
+  using Pass = ConvolutionPass;
+  filtered_convolution(filter(Pass::forward), size, o.x.data(), o.kernel.data(),
+                       r.y.mutable_data());
+  filtered_input_gradient(filter(Pass::input_gradient), size, o.dy.data(), o.kernel.data(),
+                          r.dx.mutable_data());
+  filtered_weight_gradient(filter(Pass::weight_gradient), size, o.x.data(), o.dy.data(),
+                           r.dkernel.mutable_data());
   return r;
 }
 
@@ -115,7 +122,7 @@ BOOST_AUTO_TEST_CASE(takes_every_number_of_channels_and_images) {
 BOOST_AUTO_TEST_CASE(is_for_its_own_shapes_only) {
   const ConvolutionSize good = same(2, 8, 16, 16, 3);
   for (const InstructionSet level : levels_with_kernels()) {
-    BOOST_TEST(minimal_filter(good, level) != nullptr);
+    BOOST_TEST(minimal_filter(good, ConvolutionPass::forward, level) != nullptr);
     for (int change = 0; change < 8; ++change) {
       ConvolutionSize size = good;
       if (change == 0) size.rows.stride = 2;
@@ -126,12 +133,13 @@ BOOST_AUTO_TEST_CASE(is_for_its_own_shapes_only) {
       if (change == 5) size.rows.kernel = 5;
       if (change == 6) size.in_channels = 15;
       if (change == 7) size.out_channels = 15;
-      BOOST_TEST(minimal_filter(size, level) == nullptr, "change " << change);
+      BOOST_TEST(minimal_filter(size, ConvolutionPass::forward, level) == nullptr,
+                 "change " << change);
     }
-    BOOST_TEST(minimal_filter(same(2, 8, 16, 16, 1), level) == nullptr);
-    BOOST_TEST(minimal_filter(same(2, 8, 16, 16, 7), level) == nullptr);
+    BOOST_TEST(minimal_filter(same(2, 8, 16, 16, 1), ConvolutionPass::forward, level) == nullptr);
+    BOOST_TEST(minimal_filter(same(2, 8, 16, 16, 7), ConvolutionPass::forward, level) == nullptr);
   }
-  BOOST_TEST(minimal_filter(good, InstructionSet::baseline) == nullptr);
+  BOOST_TEST(minimal_filter(good, ConvolutionPass::forward, InstructionSet::baseline) == nullptr);
 }
 
 // The limit that the documentation promises, at the corners of where filtering is chosen.
