@@ -70,7 +70,8 @@ struct DenseShape {
     return std::to_string(batch) + "x" + std::to_string(features) + "x" + std::to_string(units);
   }
 };
-inline constexpr std::array<DenseShape, 2> kDense{{{128, 784, 512}, {128, 512, 512}}};
+inline constexpr std::array<DenseShape, 3> kDense{
+    {{128, 784, 512}, {128, 512, 512}, {128, 3136, 1024}}};
 
 // Additions of 8 elements, one after the other.
 inline constexpr int kChain = 1000;

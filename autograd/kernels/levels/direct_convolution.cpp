@@ -158,7 +158,7 @@ void apply(const DirectPass& pass, std::int64_t block, const float* x, const flo
            DirectRange images, DirectRange rows, float* scratch, float* y) {
   if (scratch_size(pass, rows.last - rows.first) == 0) {
     apply_blocks(pass, block, x, packed, images, rows, y);
-    if (pass.stream) finish_streams();
+    if (pass.stream) order_stores();
     return;
   }
   DirectPass padded = pass;
@@ -172,7 +172,7 @@ void apply(const DirectPass& pass, std::int64_t block, const float* x, const flo
     apply_blocks(padded, block, scratch - top * padded_row(pass), packed, {0, 1}, rows,
                  y + image * y_size);
   }
-  if (pass.stream) finish_streams();
+  if (pass.stream) order_stores();
 }
 
 // Output rows of one image that are summed in a chain, or all of them.

@@ -68,7 +68,7 @@ struct Panel {
   std::int64_t first;
   std::int64_t vectors;
   bool partial;
-  LaneMask last_vector;
+  Mask last_vector;
 };
 
 // The tile functions of 1, 2, ... rows.

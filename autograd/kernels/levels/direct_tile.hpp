@@ -8,7 +8,7 @@
 // may have fewer lanes. A value of x is read where it lies and meets all vectors at once.
 #pragma once
 
-#include <lamina/autograd/kernels/levels/store.hpp>
+#include <lamina/autograd/kernels/levels/mask.hpp>
 
 namespace lamina::kernels {
 namespace {
@@ -34,7 +34,7 @@ struct OutputTile {
   float* y;
   std::int64_t y_step;
   bool add, stream;
-  LaneMask last_vector;
+  Mask last_vector;
   // One line of the cache is asked for per value k, from here on: what the next tile reads.
   const float* ahead;
   std::int64_t ahead_step;
@@ -114,14 +114,14 @@ void output_tile(const OutputTile& tile) {
     row_x += tile.row_step;
     row_w += tile.w_row_step;
   }
-  const LaneMask last_vector = tile.last_vector;
+  const Mask last_vector = tile.last_vector;
   if (tile.add) {
     y = tile.y;
     unroll<rows>([&](auto i) {
       unroll<vectors>([&](auto v) {
         constexpr int at = decltype(i){} * vectors + decltype(v){};
         if constexpr (partial && v == vectors - 1) {
-          sum[at] = load(y + v * kLanes, last_vector) + sum[at];
+          sum[at] = load(last_vector, y + v * kLanes) + sum[at];
         } else {
           sum[at] = load(y + v * kLanes) + sum[at];
         }
@@ -132,7 +132,7 @@ void output_tile(const OutputTile& tile) {
   y = tile.y;
   if (tile.stream) {
     unroll<rows>([&](auto i) {
-      unroll<vectors>([&](auto v) { stream(y + v * kLanes, sum[i * vectors + v]); });
+      unroll<vectors>([&](auto v) { store_past_caches(y + v * kLanes, sum[i * vectors + v]); });
       y += y_step;
     });
     return;
@@ -141,7 +141,7 @@ void output_tile(const OutputTile& tile) {
     unroll<vectors>([&](auto v) {
       constexpr int at = decltype(i){} * vectors + decltype(v){};
       if constexpr (partial && v == vectors - 1) {
-        store(y + v * kLanes, sum[at], last_vector);
+        store(last_vector, y + v * kLanes, sum[at]);
       } else {
         store(y + v * kLanes, sum[at]);
       }
@@ -159,7 +159,7 @@ struct GradientTile {
   std::int64_t columns, x_column_step, dy_column_step;
   float* sum = nullptr;
   std::int64_t sum_step = 0;
-  LaneMask last_vector = LaneMask();
+  Mask last_vector = Mask();
 };
 
 template <int rows, int vectors, bool partial>
@@ -174,7 +174,7 @@ void gradient_tile(const GradientTile& tile) {
         Vector right[vectors];
         unroll<vectors>([&](auto v) {
           if constexpr (partial && v == vectors - 1) {
-            right[v] = load(dy + v * kLanes, tile.last_vector);
+            right[v] = load(tile.last_vector, dy + v * kLanes);
           } else {
             right[v] = load(dy + v * kLanes);
           }

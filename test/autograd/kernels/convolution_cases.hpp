@@ -1,5 +1,5 @@
-// What the tests of convolution kernels share: the levels of this machine, operands, the results in
-// double, and how far a result is from them.
+// What the tests of convolution kernels share: operands, the results in double, and how far a
+// result is from them.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +10,12 @@
 #include <limits>
 #include <vector>
 
+#include "support/levels.hpp"
 #include "support/numbers.hpp"
 
 namespace lamina::kernels::test_cases {
 
-// Those that have kernels of their own.
-inline std::vector<InstructionSet> levels() {
-  std::vector<InstructionSet> result;
-  for (const InstructionSet level : {InstructionSet::avx2, InstructionSet::avx512}) {
-    if (level <= best_instruction_set()) result.push_back(level);
-  }
-  return result;
-}
+using test::levels_with_kernels;
 
 template <Scalar T>
 struct Results {

@@ -59,7 +59,7 @@ std::string text_of(const ConvolutionSize& size, InstructionSet level) {
 void check(const ConvolutionSize& size, double tolerance = 1e-5) {
   const Operands operands(size);
   const Results<double> expected = direct<double>(size, operands);
-  for (const InstructionSet level : levels()) {
+  for (const InstructionSet level : levels_with_kernels()) {
     BOOST_TEST_CONTEXT(text_of(size, level)) {
       const Results<float> got = by_kernels(size, level, operands);
       // Rounding of some hundred products is some 1e-6 of the rms; an element that is missed is 1.
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(sum_in_chains) {
 BOOST_AUTO_TEST_CASE(are_for_one_group_and_something_to_compute) {
   const ConvolutionSize good = same(2, 8, 16, 16, 3);
   BOOST_TEST(direct_kernels(good, InstructionSet::baseline) == nullptr);
-  for (const InstructionSet level : levels()) {
+  for (const InstructionSet level : levels_with_kernels()) {
     BOOST_TEST(direct_kernels(good, level) != nullptr);
     for (int change = 0; change < 6; ++change) {
       ConvolutionSize size = good;
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(give_the_same_bits_for_one_and_two_threads) {
         size_of(9, {.in = 30, .taps = 3, .stride = 2}, {.in = 31, .taps = 3, .stride = 2}, 40,
                 80)}) {
     const Operands operands(size);
-    for (const InstructionSet level : levels()) {
+    for (const InstructionSet level : levels_with_kernels()) {
       BOOST_TEST_CONTEXT(text_of(size, level)) {
         Results<float> results[2];
         for (int count = 1; count <= 2; ++count) {
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(give_the_same_bits_for_one_and_two_threads) {
 BOOST_AUTO_TEST_CASE(do_not_depend_on_the_images_beside) {
   const ConvolutionSize batch = same(23, 9, 20, 35, 3), single = same(1, 9, 20, 35, 3);
   const Operands all(batch);
-  for (const InstructionSet level : levels()) {
+  for (const InstructionSet level : levels_with_kernels()) {
     const Results<float> expected = by_kernels(batch, level, all);
     Operands one(single);
     one.kernel = all.kernel;
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(keep_infinities_where_they_belong) {
     const std::int64_t at = (4 * 17 + 2) * 17 + 15;  // image 4, row 2, column 15
     operands.x.mutable_data()[at * channels] = infinity;
     operands.dy.mutable_data()[at * 18] = infinity;
-    for (const InstructionSet level : levels()) {
+    for (const InstructionSet level : levels_with_kernels()) {
       BOOST_TEST_CONTEXT(text_of(size, level)) {
         const Results<float> got = by_kernels(size, level, operands);
         const auto wrong = [&](const Tensor<float>& result) {
