@@ -1,6 +1,8 @@
-// Convolution of channels-last images as matrix products: the windows of some output lines are laid
-// out as rows of a matrix in scratch memory (im2col), and multiplied by the kernel. Where minimal
-// filtering is faster (minimal_filtering.hpp), it takes the place of this direct method.
+// Convolution of channels-last images. Float goes to the kernels of the instruction set: to minimal
+// filtering where that is faster (minimal_filtering.hpp), otherwise to the direct method in tiles of
+// registers (direct_convolution.hpp). What remains (double, groups, very few channels in the result,
+// the level `baseline`) is computed as matrix products: the windows of some output lines are laid out
+// as rows of a matrix in scratch memory (im2col), and multiplied by the kernel.
 //
 //   x (images, rows.in, columns.in, in_channels), y (images, rows.out, columns.out, out_channels),
 //   kernel (rows.kernel, columns.kernel, in_channels / groups, out_channels); outputs are assigned.
@@ -21,7 +23,7 @@ struct ConvolutionSize {
   std::int64_t in_channels;
   std::int64_t out_channels;
   std::int64_t groups = 1;
-  bool exact = false;  // the direct method everywhere
+  bool exact = false;  // never minimal filtering
 };
 
 enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
