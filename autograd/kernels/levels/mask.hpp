@@ -106,6 +106,20 @@ LAMINA_INLINE Vector larger(Vector a, Vector b) {
 
 #endif
 
+// The first `count` elements, the rest 0 or left as it is; memory beyond them is not touched.
+LAMINA_INLINE Vector load_first(const float* from, std::int64_t count) {
+  return load(first_lanes(count), from);
+}
+LAMINA_INLINE void store_first(float* to, Vector value, std::int64_t count) {
+  store(first_lanes(count), to, value);
+}
+// The same, from memory with gaps: not fast.
+LAMINA_INLINE Vector load_first(const float* from, std::int64_t step, std::int64_t count) {
+  float values[kLanes] = {};
+  for (std::int64_t i = 0; i < count; ++i) values[i] = from[i * step];
+  return load(values);
+}
+
 LAMINA_INLINE bool aligned(const float* address) {
   return reinterpret_cast<std::uintptr_t>(address) % sizeof(Vector) == 0;
 }

@@ -5,6 +5,7 @@
 // (transposed where B is), and multiplied by a band of rows of A, which are read where they lie: one
 // tile of registers after the other, and meanwhile the next panel is called from memory.
 //   panel   [inner index][kLanes or 2 kLanes columns], 0 beyond the last column
+#include <lamina/autograd/kernels/levels/mask.hpp>
 #include <lamina/autograd/kernels/levels/matrix_product.hpp>
 #include <lamina/autograd/kernels/levels/product.hpp>
 #include <lamina/autograd/kernels/levels/transpose_square.hpp>

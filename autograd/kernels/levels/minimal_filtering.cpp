@@ -5,6 +5,7 @@
 //   products            [point][tile of the block][channel, up to a multiple of kLanes]
 //   filters, sums       [point][panel of kLanes out channels][in channel][kLanes]
 #include <lamina/autograd/kernels/levels/filter_transform.hpp>
+#include <lamina/autograd/kernels/levels/mask.hpp>
 #include <lamina/autograd/kernels/levels/minimal_filter.hpp>
 #include <lamina/autograd/kernels/levels/product.hpp>
 

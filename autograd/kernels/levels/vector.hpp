@@ -27,16 +27,6 @@ LAMINA_INLINE Vector load(const float* from) { return _mm512_loadu_ps(from); }
 LAMINA_INLINE void store(float* to, Vector value) { _mm512_storeu_ps(to, value); }
 // To an aligned address; order_stores() must follow before another thread looks.
 LAMINA_INLINE void store_past_caches(float* to, Vector value) { _mm512_stream_ps(to, value); }
-LAMINA_INLINE __mmask16 first_lanes(std::int64_t count) {
-  return static_cast<__mmask16>((1U << count) - 1);
-}
-// The first `count` elements, the rest 0 or left as it is; memory beyond them is not touched.
-LAMINA_INLINE Vector load_first(const float* from, std::int64_t count) {
-  return _mm512_maskz_loadu_ps(first_lanes(count), from);
-}
-LAMINA_INLINE void store_first(float* to, Vector value, std::int64_t count) {
-  _mm512_mask_storeu_ps(to, first_lanes(count), value);
-}
 LAMINA_INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
 // a b + c and c - a b, each rounded once.
 LAMINA_INLINE Vector add_product(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
@@ -68,17 +58,6 @@ constexpr std::int64_t kTileRows = 6;
 LAMINA_INLINE Vector load(const float* from) { return _mm256_loadu_ps(from); }
 LAMINA_INLINE void store(float* to, Vector value) { _mm256_storeu_ps(to, value); }
 LAMINA_INLINE void store_past_caches(float* to, Vector value) { _mm256_stream_ps(to, value); }
-LAMINA_INLINE __m256i first_lanes(std::int64_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
-                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-// The first `count` elements, the rest 0 or left as it is; memory beyond them is not touched.
-LAMINA_INLINE Vector load_first(const float* from, std::int64_t count) {
-  return _mm256_maskload_ps(from, first_lanes(count));
-}
-LAMINA_INLINE void store_first(float* to, Vector value, std::int64_t count) {
-  _mm256_maskstore_ps(to, first_lanes(count), value);
-}
 LAMINA_INLINE Vector broadcast(float value) { return _mm256_set1_ps(value); }
 // a b + c and c - a b, each rounded once.
 LAMINA_INLINE Vector add_product(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
@@ -115,13 +94,6 @@ LAMINA_INLINE Doubles operator-(Doubles a, Doubles b) { return {a.low - b.low, a
 LAMINA_INLINE Doubles scale(double factor, Doubles v) { return {v.low * factor, v.high * factor}; }
 LAMINA_INLINE Doubles add_scaled(double factor, Doubles v, Doubles to) {
   return to + scale(factor, v);
-}
-
-// The same, from memory with gaps: not fast.
-LAMINA_INLINE Vector load_first(const float* from, std::int64_t step, std::int64_t count) {
-  float values[kLanes] = {};
-  for (std::int64_t i = 0; i < count; ++i) values[i] = from[i * step];
-  return load(values);
 }
 
 // What was stored past the caches is seen before what is stored from here on.
