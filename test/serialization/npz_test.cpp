@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <lamina/serialization/npz.hpp>
-#include <limits>
 #include <random>
+#include <serialization/every_kind.hpp>
 #include <serialization/fake_file_system.hpp>
 #include <support/allocation_counter.hpp>
 #include <support/refusal.hpp>
@@ -19,17 +19,9 @@ using namespace std::string_literals;
 namespace {
 
 StateDict every_kind() {
-  StateDict state;
-  state.add("a", Tensor<float>({2, 3}, {1, -0.0f, INFINITY, 4, 5, 6}));
-  state.add("b.c", Tensor<double>({3}, {-1, std::numeric_limits<double>::quiet_NaN(), 5e-324}));
-  state.add("count", Tensor<std::int64_t>({}, {INT64_MIN}));
-  state.add("d", Tensor<std::uint8_t>({0, 5}, std::uint8_t{0}));
-  state.add("n", std::int64_t{-3});
-  state.add("na\u00efve", 0.1);
-  state.add("scalar", Tensor<double>::scalar(7));
+  StateDict state = every_kind_of_value();
   state.add("u", Tensor<std::uint8_t>({300}, std::uint8_t{7}));
   state.add("z", "any \xff bytes\n");
-  state.add("zz", "");
   return state;
 }
 
