@@ -225,6 +225,11 @@ BOOST_AUTO_TEST_CASE(what_is_inside_is_checked) {
       with(with(marked, directory + 32, std::uint16_t{6}), marked.size() - 10, std::uint32_t{57}),
       "have members without comments, or scalars and texts marked as such; got a comment "
       "of 'a.npy' that does not fit");
+  const std::string long_comment =
+      good.substr(0, good.size() - 22) + std::string(256, 'c') + good.substr(good.size() - 22);
+  refuses_file(with(with(long_comment, directory + 32, std::uint16_t{256}),
+                    long_comment.size() - 10, std::uint32_t{51 + 256}),
+               "have members without long comments; got 256 bytes of comment of 'a.npy'");
 }
 
 BOOST_AUTO_TEST_CASE(bombs_are_refused) {
