@@ -14,7 +14,7 @@ void save_checkpoint(const std::string& path, const CheckpointParts<T>& parts, F
 template <Scalar T>
 void load_checkpoint(const std::string& path, const CheckpointParts<T>& parts, FileSystem& files) {
   const detail::FileTask task{.who = "load_checkpoint", .path = path};
-  detail::LoadedContent<T>(files, task, parts).commit(parts);
+  detail::load_content(files, task, parts);
 }
 
 template void save_checkpoint(const std::string&, const CheckpointParts<float>&, FileSystem&);

@@ -5,35 +5,10 @@
 
 namespace lamina {
 
-namespace {
-
-template <class Entries>
-auto find_entry(const Entries& entries, std::string_view name) {
-  const auto found = std::lower_bound(
-      entries.begin(), entries.end(), name,
-      [](const auto& entry, std::string_view wanted) { return entry.name < wanted; });
-  return found != entries.end() && found->name == name ? found : entries.end();
-}
-
-}  // namespace
-
 CheckpointFile::CheckpointFile(std::string path, FileSystem& files)
     : path_(std::move(path)),
       reader_(std::make_unique<detail::ContainerReader>(
-          files, detail::FileTask{.who = "checkpoint_file", .path = path_})) {
-  for (const detail::TensorEntry& entry : reader_->manifest().tensors) {
-    tensors_.push_back({.name = entry.name,
-                        .dtype = entry.dtype,
-                        .shape = entry.shape,
-                        .offset = reader_->offset_in_file(entry),
-                        .bytes = entry.bytes,
-                        .checksum = entry.checksum});
-  }
-  for (const detail::ValueEntry& entry : reader_->manifest().values) {
-    std::visit([&](const auto& held) { values_.add(entry.name, held); }, entry.value);
-  }
-  viewed_.resize(tensors_.size());
-}
+          files, detail::FileTask{.who = "checkpoint_file", .path = path_})) {}
 
 CheckpointFile::~CheckpointFile() = default;
 CheckpointFile::CheckpointFile(CheckpointFile&&) noexcept = default;
@@ -41,16 +16,39 @@ CheckpointFile& CheckpointFile::operator=(CheckpointFile&&) noexcept = default;
 
 std::uint64_t CheckpointFile::size() const noexcept { return reader_->size(); }
 
-const std::string& CheckpointFile::library_version() const noexcept {
-  return reader_->manifest().library_version;
+std::string CheckpointFile::library_version() const {
+  return std::string(reader_->manifest().library_version());
+}
+
+const std::vector<CheckpointFile::TensorInfo>& CheckpointFile::tensors() const {
+  if (tensors_) return *tensors_;
+  std::vector<TensorInfo> tensors;
+  for (auto entries = reader_->manifest().tensors(); const auto entry = entries.next();) {
+    tensors.push_back({.name = std::string(entry->name),
+                       .dtype = entry->dtype,
+                       .shape = entry->shape,
+                       .offset = reader_->offset_in_file(*entry),
+                       .bytes = entry->bytes,
+                       .checksum = entry->checksum});
+  }
+  return tensors_.emplace(std::move(tensors));
+}
+
+const StateDict& CheckpointFile::values() const {
+  if (values_) return *values_;
+  StateDict values;
+  for (auto entries = reader_->manifest().values(); const auto entry = entries.next();) {
+    values.add(std::string(entry->name), detail::value_of(*entry));
+  }
+  return values_.emplace(std::move(values));
 }
 
 std::map<std::string, std::string> CheckpointFile::metadata() const {
   std::map<std::string, std::string> found;
-  for (const auto& [name, value] : values_) {
-    const auto* text = std::get_if<std::string>(&value);
-    if (text && name.starts_with(detail::kMetadataPrefix)) {
-      found.emplace(name.substr(detail::kMetadataPrefix.size()), *text);
+  for (auto entries = reader_->manifest().values(); const auto entry = entries.next();) {
+    const auto* text = std::get_if<std::string_view>(&entry->value);
+    if (text && entry->name.starts_with(detail::kMetadataPrefix)) {
+      found.emplace(entry->name.substr(detail::kMetadataPrefix.size()), *text);
     }
   }
   return found;
@@ -58,22 +56,22 @@ std::map<std::string, std::string> CheckpointFile::metadata() const {
 
 std::vector<CheckpointFile::ModuleInfo> CheckpointFile::architecture() const {
   std::vector<ModuleInfo> modules;
-  for (const detail::ModuleRecord& record : reader_->manifest().architecture) {
-    modules.push_back({record.path, record.type});
+  for (auto records = reader_->manifest().modules(); auto record = records.next();) {
+    modules.push_back({std::move(record->path), std::move(record->type)});
   }
   return modules;
 }
 
 bool CheckpointFile::has_architecture() const noexcept {
-  return !reader_->manifest().architecture.empty();
+  return reader_->manifest().has_architecture();
 }
 
-bool CheckpointFile::contains(std::string_view name) const noexcept {
-  return values_.contains(name) || find_entry(tensors_, name) != tensors_.end();
+bool CheckpointFile::contains(std::string_view name) const {
+  return reader_->manifest().tensor(name) || reader_->manifest().value(name);
 }
 
 StateValue CheckpointFile::read(std::string_view name) const {
-  if (const StateValue* value = values_.find(name)) return *value;
+  if (const auto value = reader_->manifest().value(name)) return detail::value_of(*value);
   return reader_->read(entry(name));
 }
 
@@ -91,21 +89,17 @@ std::span<const E> CheckpointFile::view(std::string_view name) const {
 
 void CheckpointFile::verify() const { reader_->verify(); }
 
-const detail::TensorEntry& CheckpointFile::entry(std::string_view name) const {
-  const auto& entries = reader_->manifest().tensors;
-  const auto found = find_entry(entries, name);
-  if (found == entries.end()) {
-    const bool is_value = values_.contains(name);
-    reader_->task().fail("hold a tensor '" + std::string(name) + "'",
-                         is_value ? "a value of that name that is no tensor" : "none of that name");
-  }
-  return *found;
+detail::TensorEntry CheckpointFile::entry(std::string_view name) const {
+  if (const auto found = reader_->manifest().tensor(name)) return *found;
+  const bool is_value = reader_->manifest().value(name).has_value();
+  reader_->task().fail("hold a tensor '" + std::string(name) + "'",
+                       is_value ? "a value of that name that is no tensor" : "none of that name");
 }
 
-const detail::TensorEntry& CheckpointFile::entry(std::string_view name, DType dtype) const {
-  const detail::TensorEntry& found = entry(name);
+detail::TensorEntry CheckpointFile::entry(std::string_view name, DType dtype) const {
+  const detail::TensorEntry found = entry(name);
   if (found.dtype != dtype) {
-    reader_->task().fail("hold '" + found.name + "' as " + std::string(name_of(dtype)),
+    reader_->task().fail("hold '" + std::string(name) + "' as " + std::string(name_of(dtype)),
                          std::string(name_of(found.dtype)));
   }
   return found;
@@ -113,10 +107,9 @@ const detail::TensorEntry& CheckpointFile::entry(std::string_view name, DType dt
 
 std::span<const std::byte> CheckpointFile::checked_bytes(const detail::TensorEntry& entry) const {
   const auto bytes = reader_->mapped(entry);
-  const auto index = static_cast<std::size_t>(&entry - reader_->manifest().tensors.data());
-  if (!viewed_[index]) {
+  if (!viewed_.contains(entry.name)) {
     reader_->require_checksum(entry, detail::crc32c(bytes));
-    viewed_[index] = true;
+    viewed_.emplace(entry.name);
   }
   return bytes;
 }

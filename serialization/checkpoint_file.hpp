@@ -9,7 +9,8 @@
 //   file.metadata().at("data set");
 //
 // Opening checks header and manifest as loading does (docs/checkpoint_format.md) and reads no
-// tensor; reading one checks its own checksum. Memory: the manifest, and what is asked for.
+// tensor; reading one checks its own checksum. Memory: the manifest, and what is asked for; tensors()
+// and values() are tables of all that the file lists, made at their first call.
 //
 // save_state writes named values as they are, and read_state reads all of them: the way for tools.
 //
@@ -24,6 +25,8 @@
 #include <lamina/serialization/state_dict.hpp>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,12 +62,12 @@ class CheckpointFile {
   const std::string& path() const noexcept { return path_; }
   std::uint64_t size() const noexcept;
   // The version of the library that wrote the file.
-  const std::string& library_version() const noexcept;
+  std::string library_version() const;
 
   // In ascending order of names.
-  const std::vector<TensorInfo>& tensors() const noexcept { return tensors_; }
+  const std::vector<TensorInfo>& tensors() const;
   // Integers, numbers and texts by name.
-  const StateDict& values() const noexcept { return values_; }
+  const StateDict& values() const;
   // What the program that saved wanted to be known (CheckpointParts::metadata).
   std::map<std::string, std::string> metadata() const;
 
@@ -72,7 +75,7 @@ class CheckpointFile {
   std::vector<ModuleInfo> architecture() const;
   bool has_architecture() const noexcept;
 
-  bool contains(std::string_view name) const noexcept;
+  bool contains(std::string_view name) const;
   // The tensor or value of this name.
   StateValue read(std::string_view name) const;
   template <Element E>
@@ -88,15 +91,15 @@ class CheckpointFile {
   void verify() const;
 
  private:
-  const detail::TensorEntry& entry(std::string_view name) const;
-  const detail::TensorEntry& entry(std::string_view name, DType dtype) const;
+  detail::TensorEntry entry(std::string_view name) const;
+  detail::TensorEntry entry(std::string_view name, DType dtype) const;
   std::span<const std::byte> checked_bytes(const detail::TensorEntry& entry) const;
 
   std::string path_;
   std::unique_ptr<detail::ContainerReader> reader_;
-  std::vector<TensorInfo> tensors_;
-  StateDict values_;
-  mutable std::vector<bool> viewed_;  // tensors whose mapped bytes were compared
+  mutable std::optional<std::vector<TensorInfo>> tensors_;
+  mutable std::optional<StateDict> values_;
+  mutable std::set<std::string, std::less<>> viewed_;  // tensors whose mapped bytes were compared
 };
 
 // Writes the values under their names, atomically like every checkpoint.

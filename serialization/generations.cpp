@@ -120,15 +120,12 @@ LoadedGeneration load_latest(const std::string& folder, const CheckpointParts<T>
   const std::vector<std::string> paths = list_generations(folder, options);
   LoadedGeneration loaded;
   for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
-    const detail::FileTask task{.who = "load_latest", .path = *path};
-    std::optional<detail::LoadedContent<T>> content;
     try {
-      content.emplace(files, task, parts);
-    } catch (const CheckpointError& error) {
+      detail::load_content(files, {.who = "load_latest", .path = *path}, parts);
+    } catch (const detail::UnreadableFile& error) {
       loaded.skipped.push_back(error.what());
       continue;
     }
-    content->commit(parts);
     loaded.path = *path;
     return loaded;
   }

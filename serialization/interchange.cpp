@@ -95,7 +95,8 @@ void imported(Module<T>& net, const StateDict& state, const InterchangeOptions& 
       own.add(entry.path, detail::from_channels_first(*value, entry.layout, entry.channels));
     }
   }
-  differences.add_unexpected(state, std::move(names), "");
+  detail::StateDictSource source(state);
+  differences.add_unexpected(source, std::move(names), "");
   differences.require_none(task, "hold the network's values under their names there");
   load_state(net, own);
 }

@@ -23,10 +23,12 @@ ModulePointer<T> load_model(const std::string& path, const Registry<T>& registry
                             FileSystem& files) {
   const detail::FileTask task{.who = "load_model", .path = path};
   detail::ContainerReader reader(files, task);
-  ModulePointer<T> net = detail::make_architecture(reader.manifest().architecture, registry, task);
+  ModulePointer<T> net =
+      detail::make_architecture(reader.manifest().architecture(), registry, task);
   detail::ModuleState<T> target(*net);
   detail::Differences differences;
-  target.compare(reader.read(detail::kModelPrefix), differences);
+  detail::ContainerSource source(reader, detail::kModelPrefix);
+  target.compare(source, differences);
   differences.require_none(task, "hold the state of the network that it describes");
   net->name_tree();
   target.swap();

@@ -1,49 +1,29 @@
+#include <algorithm>
 #include <lamina/nn/glob.hpp>
 #include <lamina/serialization/detail/checkpoint_content.hpp>
 #include <lamina/serialization/detail/module_state.hpp>
 #include <lamina/serialization/partial_load.hpp>
 #include <map>
-#include <set>
+#include <optional>
+#include <variant>
 
 namespace lamina {
 
 namespace {
 
-// A value of the file that may be loaded.
+// A value of the file that the network has a place for.
 struct Source {
   std::string path;  // before renaming
-  const detail::TensorEntry* tensor = nullptr;
-  const detail::ValueEntry* value = nullptr;
-};
-using Sources = std::map<std::string, Source>;  // by path in the network
+  std::variant<detail::TensorEntry, detail::ValueEntry> entry;
 
-class SourceFinder {
- public:
-  SourceFinder(const detail::FileTask& task, const LoadOptions& options)
-      : task_(task), options_(options) {}
-
-  Sources operator()(const detail::Manifest& manifest) {
-    for (const auto& entry : manifest.tensors) add(entry.name, {.path = {}, .tensor = &entry});
-    for (const auto& entry : manifest.values) add(entry.name, {.path = {}, .value = &entry});
-    return std::move(sources_);
+  const detail::TensorEntry* tensor() const { return std::get_if<detail::TensorEntry>(&entry); }
+  const std::int64_t* integer() const {
+    const auto* value = std::get_if<detail::ValueEntry>(&entry);
+    return value ? std::get_if<std::int64_t>(&value->value) : nullptr;
   }
-
- private:
-  void add(const std::string& name, Source source) {
-    if (!name.starts_with(detail::kModelPrefix)) return;
-    source.path = name.substr(detail::kModelPrefix.size());
-    const std::string target = options_.rename(source.path);
-    if (!options_.only.empty() && !matches_glob(options_.only, target)) return;
-    const auto [other, fresh] = sources_.emplace(target, source);
-    if (!fresh) {
-      task_.fail("hold one value for each path of the network",
-                 "'" + other->second.path + "' and '" + source.path + "' for '" + target + "'");
-    }
+  std::string kind() const {
+    return std::visit([](const auto& held) { return detail::kind_of(held); }, entry);
   }
-
-  const detail::FileTask& task_;
-  const LoadOptions& options_;
-  Sources sources_;
 };
 
 // Decides for every value of the network where it comes from, then reads and writes.
@@ -53,13 +33,13 @@ class PartialLoad {
   using Member = typename detail::ModuleState<T>::Member;
 
   PartialLoad(detail::ContainerReader& reader, Module<T>& net, const LoadOptions& options)
-      : reader_(reader),
-        options_(options),
-        net_(net),
-        target_(net),
-        sources_(SourceFinder(reader.task(), options)(reader.manifest())) {}
+      : reader_(reader), options_(options), net_(net), target_(net) {
+    for (const Member& member : target_.members()) sources_.emplace(member.path, std::nullopt);
+  }
 
   LoadReport operator()() {
+    for_entries(
+        [&](const std::string& target, Source source) { offer(target, std::move(source)); });
     for (std::size_t i = 0; i < target_.members().size(); ++i) decide(i);
     note_unexpected();
     differences_.require_none(reader_.task(), "fit the network");
@@ -70,13 +50,35 @@ class PartialLoad {
   }
 
  private:
+  // Calls function(path in the network, source) for every value of a network in the file.
+  template <class Function>
+  void for_entries(const Function& function) const {
+    reader_.manifest().for_each([&](const auto& entry) {
+      if (!entry.name.starts_with(detail::kModelPrefix)) return;
+      Source source{std::string(entry.name.substr(detail::kModelPrefix.size())), entry};
+      const std::string target = options_.rename(source.path);
+      if (!options_.only.empty() && !matches_glob(options_.only, target)) return;
+      function(target, std::move(source));
+    });
+  }
+
+  void offer(const std::string& target, Source source) {
+    const auto place = sources_.find(target);
+    if (place == sources_.end()) return;
+    if (place->second) {
+      reader_.task().fail(
+          "hold one value for each path of the network",
+          "'" + place->second->path + "' and '" + source.path + "' for '" + target + "'");
+    }
+    place->second = std::move(source);
+  }
+
   void decide(std::size_t index) {
     const Member& member = target_.members()[index];
     if (!options_.only.empty() && !matches_glob(options_.only, member.path)) return;
-    const auto found = sources_.find(member.path);
-    if (found == sources_.end()) return note_missing(member);
-    used_.insert(member.path);
-    const Source& source = found->second;
+    const auto& found = sources_.at(member.path);
+    if (!found) return note_missing(member);
+    const Source& source = *found;
     if (member.counter ? !is_integer(source, member) : !is_tensor(source, member)) return;
     chosen_.emplace_back(index, &source);
     report_.loaded.push_back(member.path);
@@ -95,36 +97,38 @@ class PartialLoad {
   }
 
   void note_unexpected() {
-    for (const auto& [path, source] : sources_) {
-      if (used_.contains(path)) continue;
+    for_entries([&](const std::string& target, const Source& source) {
+      if (sources_.contains(target)) return;
       if (!options_.strict) {
-        report_.unexpected.push_back(path);
+        report_.unexpected.push_back(target);
       } else {
-        differences_.unexpected(path, kind_of(source));
+        differences_.unexpected(target, source.kind());
       }
-    }
+    });
+    std::sort(report_.unexpected.begin(), report_.unexpected.end());
   }
 
   bool is_integer(const Source& source, const Member& member) {
-    if (source.value && std::holds_alternative<std::int64_t>(source.value->value)) return true;
-    differences_.other_kind(member.path, kind_of(source), "an integer");
+    if (source.integer()) return true;
+    differences_.other_kind(member.path, source.kind(), "an integer");
     return false;
   }
 
   bool is_tensor(const Source& source, const Member& member) {
     const DType wanted = dtype_of<T>();
-    const bool floating = source.tensor && (source.tensor->dtype == DType::float32 ||
-                                            source.tensor->dtype == DType::float64);
-    const bool same = source.tensor && source.tensor->dtype == wanted;
+    const detail::TensorEntry* tensor = source.tensor();
+    const bool floating =
+        tensor && (tensor->dtype == DType::float32 || tensor->dtype == DType::float64);
+    const bool same = tensor && tensor->dtype == wanted;
     if (!same && !(floating && options_.convert_dtype)) {
-      differences_.other_kind(member.path, kind_of(source), std::string(name_of(wanted)));
+      differences_.other_kind(member.path, source.kind(), std::string(name_of(wanted)));
       return false;
     }
-    if (member.tensor->defined() && !(source.tensor->shape == member.tensor->shape())) {
+    if (member.tensor->defined() && !(tensor->shape == member.tensor->shape())) {
       if (options_.skip_other_shape) {
-        report_.other_shape.push_back({member.path, source.tensor->shape, member.tensor->shape()});
+        report_.other_shape.push_back({member.path, tensor->shape, member.tensor->shape()});
       } else {
-        differences_.other_shape(member.path, source.tensor->shape, member.tensor->shape());
+        differences_.other_shape(member.path, tensor->shape, member.tensor->shape());
       }
       return false;
     }
@@ -132,15 +136,9 @@ class PartialLoad {
     return true;
   }
 
-  static std::string kind_of(const Source& source) {
-    if (source.tensor) return detail::kind_of(source.tensor->dtype, source.tensor->shape);
-    return std::visit([](const auto& held) { return detail::kind_of(StateValue(held)); },
-                      source.value->value);
-  }
-
   void take(std::size_t index, const Source& source) {
-    if (source.value) return target_.take(index, std::get<std::int64_t>(source.value->value));
-    const StateValue value = reader_.read(*source.tensor);
+    if (const auto* integer = source.integer()) return target_.take(index, *integer);
+    const StateValue value = reader_.read(*source.tensor());
     if (const auto* single = std::get_if<Tensor<float>>(&value)) {
       target_.take(index, single->template cast<T>());
     } else {
@@ -152,8 +150,7 @@ class PartialLoad {
   const LoadOptions& options_;
   Module<T>& net_;
   detail::ModuleState<T> target_;
-  const Sources sources_;
-  std::set<std::string> used_;
+  std::map<std::string, std::optional<Source>> sources_;  // for each path of the network
   std::vector<std::pair<std::size_t, const Source*>> chosen_;
   detail::Differences differences_;
   LoadReport report_;

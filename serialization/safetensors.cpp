@@ -169,13 +169,15 @@ StateDict load_safetensors(const std::string& path, FileSystem& files) {
   OpenedFile file(files, {.who = "load_safetensors", .path = path});
   SafetensorsMetadata& marks = file.header.metadata;
   StateDict state;
-  for (const detail::SafetensorsEntry& entry : file.header.tensors) {
+  // Each entry goes when its value has come: very many are not held twice.
+  for (auto& tensors = file.header.tensors; !tensors.empty(); tensors.pop_front()) {
+    detail::SafetensorsEntry& entry = tensors.front();
     StateValue value = file.read_any(entry);
     if (add_plain<std::int64_t>(state, entry.name, value, kInteger, marks) ||
         add_plain<double>(state, entry.name, value, kNumber, marks)) {
       continue;
     }
-    state.add(entry.name, std::move(value));
+    state.add(std::move(entry.name), std::move(value));
   }
   for (const auto& [key, text] : marks) {
     if (!key.starts_with(kOwn)) continue;

@@ -61,7 +61,8 @@ template <Scalar T>
 void load_state(Module<T>& net, const StateDict& state) {
   detail::ModuleState<T> target(net);
   detail::Differences differences;
-  target.compare(state, differences);
+  detail::StateDictSource source(state);
+  target.compare(source, differences);
   differences.require_none({.who = "load_state", .path = "state"}, "fit the network");
   net.name_tree();
   target.swap();
@@ -77,7 +78,8 @@ detail::VisitedState<T> visited(Visited& object, const char* kind) {
 template <Scalar T>
 void load_visited(detail::VisitedState<T> target, const StateDict& state, const char* fits) {
   detail::Differences differences;
-  target.compare(state, differences);
+  detail::StateDictSource source(state);
+  target.compare(source, differences);
   differences.require_none({.who = "load_state", .path = "state"}, fits);
   target.write();
 }

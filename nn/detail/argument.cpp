@@ -6,6 +6,7 @@
 namespace lamina {
 
 std::string number_text(double value) {
+  if (std::isnan(value)) return "nan";  // without the sign, which tells nothing
   char text[32];
   const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
   return std::string(text, end);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <lamina/nn/registry.hpp>
+#include <lamina/serialization/detail/file_error.hpp>
 #include <lamina/serialization/detail/manifest.hpp>
 #include <vector>
 

@@ -1,5 +1,6 @@
 #include <lamina/serialization/detail/checkpoint_content.hpp>
 #include <lamina/serialization/detail/module_state.hpp>
+#include <lamina/serialization/detail/state_source.hpp>
 #include <lamina/serialization/detail/visited_state.hpp>
 #include <optional>
 
@@ -17,15 +18,16 @@ VisitedState<T> visited(std::string kind, Visited& object) {
                          [&object](StateVisitor<T>& visitor) { object.visit(visitor); });
 }
 
-// Compares and writes the three parts; puts back what it wrote when a later part refuses.
+// Reads, compares and writes the three parts; puts back what it wrote when a later part refuses.
 template <Scalar T>
 class Commit {
  public:
-  Commit(const CheckpointParts<T>& parts, const FileTask& task)
-      : parts_(parts), task_(task), model_(parts.net) {}
+  Commit(const CheckpointParts<T>& parts, ContainerReader& reader)
+      : parts_(parts), reader_(reader), task_(reader.task()), model_(parts.net) {}
 
-  void model(const StateDict& values) {
+  void model() {
     Differences differences;
+    ContainerSource values(reader_, kModelPrefix);
     model_.compare(values, differences);
     differences.require_none(task_, "hold the state of this network");
     parts_.net.name_tree();
@@ -34,22 +36,26 @@ class Commit {
   }
 
   // Slots exist for parameters that have values, so this comes after the model.
-  void rest(const StateDict& optimizer, const std::string& optimizer_type, const StateDict& state) {
+  void rest() {
     Differences differences;
     if (parts_.optimizer) {
       const std::string type = parts_.optimizer->type();
-      if (optimizer_type.empty()) {
+      const std::string_view held = reader_.text(kOptimizerType).value_or("");
+      if (held.empty()) {
         differences.missing("optimizer", "the state of '" + type + "'");
-      } else if (optimizer_type != type) {
-        differences.other_text("optimizer", "'" + optimizer_type + "'", "'" + type + "'");
+      } else if (held != type) {
+        const std::string shown(held.substr(0, kLongestName));  // a text may be long
+        differences.other_text("optimizer", "'" + shown + "'", "'" + type + "'");
       } else {
+        ContainerSource values(reader_, kOptimizerPrefix);
         optimizer_.emplace(visited<T>("optimizer", *parts_.optimizer));
-        optimizer_->compare(optimizer, differences);
+        optimizer_->compare(values, differences);
       }
     }
     if (parts_.state) {
+      ContainerSource values(reader_, kStatePrefix);
       state_.emplace(visited<T>("training state", *parts_.state));
-      state_->compare(state, differences);
+      state_->compare(values, differences);
     }
     differences.require_none(task_, "hold the state of this run");
     if (optimizer_) optimizer_->write();
@@ -64,6 +70,7 @@ class Commit {
 
  private:
   const CheckpointParts<T>& parts_;
+  ContainerReader& reader_;
   const FileTask& task_;
   ModuleState<T> model_;
   std::optional<VisitedState<T>> optimizer_, state_;
@@ -108,24 +115,12 @@ StateDict snapshot_of(const CheckpointParts<T>& parts, const FileTask& task) {
 }
 
 template <Scalar T>
-LoadedContent<T>::LoadedContent(FileSystem& files, const FileTask& task,
-                                const CheckpointParts<T>& parts)
-    : task_(task) {
-  ContainerReader reader(files, task);
-  model_ = reader.read(kModelPrefix);
-  if (parts.optimizer) {
-    optimizer_ = reader.read(kOptimizerPrefix);
-    if (const std::string* type = reader.text(kOptimizerType)) optimizer_type_ = *type;
-  }
-  if (parts.state) state_ = reader.read(kStatePrefix);
-}
-
-template <Scalar T>
-void LoadedContent<T>::commit(const CheckpointParts<T>& parts) const {
-  Commit<T> commit(parts, task_);
+void load_content(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts) {
+  ContainerReader reader = reading([&] { return ContainerReader(files, task); });
+  Commit<T> commit(parts, reader);
   try {
-    commit.model(model_);
-    commit.rest(optimizer_, optimizer_type_, state_);
+    commit.model();
+    commit.rest();
   } catch (...) {
     commit.undo();
     throw;
@@ -134,7 +129,7 @@ void LoadedContent<T>::commit(const CheckpointParts<T>& parts) const {
 
 template StateDict snapshot_of(const CheckpointParts<float>&, const FileTask&);
 template StateDict snapshot_of(const CheckpointParts<double>&, const FileTask&);
-template class LoadedContent<float>;
-template class LoadedContent<double>;
+template void load_content(FileSystem&, const FileTask&, const CheckpointParts<float>&);
+template void load_content(FileSystem&, const FileTask&, const CheckpointParts<double>&);
 
 }  // namespace lamina::detail

@@ -25,25 +25,15 @@ void add_metadata(StateDict& state, const std::map<std::string, std::string>& me
 template <Scalar T>
 StateDict snapshot_of(const CheckpointParts<T>& parts, const FileTask& task);
 
-// A file's content in memory, whole and undamaged, of those parts that are asked for.
+// Reads and writes all parts that are asked for, or throws and leaves them as they were. Takes the
+// memory of the manifest and of the tensors that the parts have. UnreadableFile when the file is
+// missing, or not what it should be; another CheckpointError when it fits other parts.
 template <Scalar T>
-class LoadedContent {
- public:
-  // CheckpointError when the file is missing or not what it should be.
-  LoadedContent(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts);
-
-  // Writes all parts, or throws and leaves them as they were.
-  void commit(const CheckpointParts<T>& parts) const;
-
- private:
-  FileTask task_;
-  StateDict model_, optimizer_, state_;
-  std::string optimizer_type_;  // empty: none in the file
-};
+void load_content(FileSystem& files, const FileTask& task, const CheckpointParts<T>& parts);
 
 extern template StateDict snapshot_of(const CheckpointParts<float>&, const FileTask&);
 extern template StateDict snapshot_of(const CheckpointParts<double>&, const FileTask&);
-extern template class LoadedContent<float>;
-extern template class LoadedContent<double>;
+extern template void load_content(FileSystem&, const FileTask&, const CheckpointParts<float>&);
+extern template void load_content(FileSystem&, const FileTask&, const CheckpointParts<double>&);
 
 }  // namespace lamina::detail

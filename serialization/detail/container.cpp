@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <lamina/serialization/detail/container.hpp>
 #include <lamina/serialization/detail/crc32c.hpp>
-#include <set>
 
 namespace lamina::detail {
 
@@ -20,7 +19,7 @@ std::span<const std::byte> bytes_of(const StateValue& value) {
 }
 
 // Lists a value in the manifest; a tensor goes to the next aligned offset after `end`.
-void list_value(Manifest& manifest, std::uint64_t& end, const std::string& name,
+void list_value(Manifest& manifest, std::uint64_t& end, std::string_view name,
                 const StateValue& value) {
   std::visit(
       [&](const auto& held) {
@@ -101,32 +100,34 @@ ContainerReader::ContainerReader(FileSystem& files, const FileTask& task) : task
                "a damaged manifest");
   }
   require_zero(kHeaderBytes + header_.manifest_size, header_.data_offset);
-  manifest_ = decode_manifest(manifest, header_.data_size, task_);
+  manifest_ = StoredManifest(std::move(manifest), header_.data_size, task_);
 }
 
 StateDict ContainerReader::read(std::string_view prefix) {
   StateDict state;
-  std::uint64_t end = 0;
-  for (const TensorEntry& entry : manifest_.tensors) {
-    const std::uint64_t padding = end;
-    end = entry.offset + entry.bytes;
-    if (!entry.name.starts_with(prefix)) continue;
-    require_zero(header_.data_offset + padding, header_.data_offset + entry.offset);
-    state.add(entry.name.substr(prefix.size()), read(entry));
+  for (auto tensors = manifest_.tensors(); const auto entry = tensors.next();) {
+    if (!entry->name.starts_with(prefix)) continue;
+    state.add(std::string(entry->name.substr(prefix.size())), read_with_padding(*entry));
   }
-  for (const ValueEntry& entry : manifest_.values) {
-    if (!entry.name.starts_with(prefix)) continue;
-    std::visit([&](const auto& held) { state.add(entry.name.substr(prefix.size()), held); },
-               entry.value);
+  for (auto values = manifest_.values(); const auto entry = values.next();) {
+    if (!entry->name.starts_with(prefix)) continue;
+    state.add(std::string(entry->name.substr(prefix.size())), value_of(*entry));
   }
   return state;
 }
 
-const std::string* ContainerReader::text(std::string_view name) const noexcept {
-  for (const ValueEntry& entry : manifest_.values) {
-    if (entry.name == name) return std::get_if<std::string>(&entry.value);
-  }
-  return nullptr;
+std::optional<std::string_view> ContainerReader::text(std::string_view name) const {
+  const auto entry = manifest_.value(name);
+  const auto* text = entry ? std::get_if<std::string_view>(&entry->value) : nullptr;
+  return text ? std::optional(*text) : std::nullopt;
+}
+
+StateValue ContainerReader::read_with_padding(const TensorEntry& entry) {
+  StateValue value = read(entry);
+  const std::uint64_t end = entry.offset + entry.bytes;
+  require_zero(header_.data_offset + end,
+               header_.data_offset + std::min(aligned(end), header_.data_size));
+  return value;
 }
 
 StateValue ContainerReader::read(const TensorEntry& entry) {
@@ -154,17 +155,17 @@ Tensor<E> ContainerReader::read_tensor(const TensorEntry& entry) {
 void ContainerReader::verify() {
   std::vector<std::byte> piece(kPiece);
   std::uint64_t end = 0;
-  for (const TensorEntry& entry : manifest_.tensors) {
-    require_zero(header_.data_offset + end, offset_in_file(entry));
+  for (auto tensors = manifest_.tensors(); const auto entry = tensors.next();) {
+    require_zero(header_.data_offset + end, offset_in_file(*entry));
     std::uint32_t checksum = 0;
-    for (std::uint64_t done = 0; done < entry.bytes; done += kPiece) {
+    for (std::uint64_t done = 0; done < entry->bytes; done += kPiece) {
       const auto bytes =
-          std::span(piece).first(std::min<std::uint64_t>(kPiece, entry.bytes - done));
-      read_at(offset_in_file(entry) + done, bytes);
+          std::span(piece).first(std::min<std::uint64_t>(kPiece, entry->bytes - done));
+      read_at(offset_in_file(*entry) + done, bytes);
       checksum = crc32c(bytes, checksum);
     }
-    require_checksum(entry, checksum);
-    end = entry.offset + entry.bytes;
+    require_checksum(*entry, checksum);
+    end = entry->offset + entry->bytes;
   }
 }
 
@@ -185,7 +186,7 @@ std::span<const std::byte> ContainerReader::mapped(const TensorEntry& entry) {
 void ContainerReader::require_checksum(const TensorEntry& entry, std::uint32_t checksum) const {
   if (checksum == entry.checksum) return;
   const std::uint64_t begin = offset_in_file(entry);
-  task_.fail("hold '" + entry.name + "' (bytes " + std::to_string(begin) + " to " +
+  task_.fail("hold '" + std::string(entry.name) + "' (bytes " + std::to_string(begin) + " to " +
                  std::to_string(begin + entry.bytes - 1) + ") as its checksum says",
              "damaged data");
 }
@@ -225,6 +226,18 @@ void ContainerReader::require_zero(std::uint64_t begin, std::uint64_t end) {
     task_.fail("have zeros between its parts",
                "other bytes between " + std::to_string(begin) + " and " + std::to_string(end));
   }
+}
+
+StateValue value_of(const ValueEntry& entry) {
+  return std::visit(
+      [](const auto& held) -> StateValue {
+        if constexpr (std::same_as<std::decay_t<decltype(held)>, std::string_view>) {
+          return std::string(held);
+        } else {
+          return held;
+        }
+      },
+      entry.value);
 }
 
 }  // namespace lamina::detail

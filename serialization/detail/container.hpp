@@ -3,8 +3,9 @@
 //
 // Writing streams: the manifest and a buffer of 256 KiB are all the memory it takes. Reading checks
 // in this order, and believes nothing before: size, header, manifest's checksum, padding, manifest,
-// then each tensor's padding and checksum as it is read. Nothing is allocated from a number that
-// was not compared with the real size of the file before.
+// then each tensor's checksum and padding as it is read. Nothing is allocated from a number that
+// was not compared with the real size of the file before; an opened file takes the memory of its
+// manifest, and reading a tensor that of its elements.
 //
 // Errors: CheckpointError; std::system_error from writing (atomic_save.hpp names the file).
 // Thread-safety: one thread per reader.
@@ -12,7 +13,7 @@
 
 #include <lamina/serialization/detail/atomic_save.hpp>
 #include <lamina/serialization/detail/header.hpp>
-#include <lamina/serialization/detail/manifest.hpp>
+#include <lamina/serialization/detail/stored_manifest.hpp>
 #include <lamina/serialization/file_system.hpp>
 #include <lamina/serialization/state_dict.hpp>
 
@@ -27,7 +28,7 @@ class ContainerReader {
   ContainerReader(FileSystem& files, const FileTask& task);
 
   const FileTask& task() const noexcept { return task_; }
-  const Manifest& manifest() const noexcept { return manifest_; }
+  const StoredManifest& manifest() const noexcept { return manifest_; }
   std::uint64_t size() const noexcept { return header_.file_size; }
   std::uint64_t offset_in_file(const TensorEntry& entry) const noexcept {
     return header_.data_offset + entry.offset;
@@ -37,13 +38,15 @@ class ContainerReader {
   StateDict read(std::string_view prefix);
   // One tensor of the manifest.
   StateValue read(const TensorEntry& entry);
+  // Also checks the zeros behind it: who reads all tensors so has seen every byte of the data.
+  StateValue read_with_padding(const TensorEntry& entry);
   // Its bytes in a mapping of the file, not compared with the checksum.
   std::span<const std::byte> mapped(const TensorEntry& entry);
   void require_checksum(const TensorEntry& entry, std::uint32_t checksum) const;
   // Reads everything, in pieces, and compares it.
   void verify();
-  // A text among the values; null: not there.
-  const std::string* text(std::string_view name) const noexcept;
+  // A text among the values; nothing: not there.
+  std::optional<std::string_view> text(std::string_view name) const;
 
  private:
   void read_at(std::uint64_t offset, std::span<std::byte> bytes);
@@ -56,7 +59,9 @@ class ContainerReader {
   FileTask task_;
   std::unique_ptr<ReadableFile> file_;
   Header header_;
-  Manifest manifest_;
+  StoredManifest manifest_;
 };
+
+StateValue value_of(const ValueEntry& entry);
 
 }  // namespace lamina::detail

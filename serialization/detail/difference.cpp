@@ -5,10 +5,12 @@ namespace lamina::detail {
 
 namespace {
 
+constexpr std::size_t kMostText = std::size_t{1} << 15;
+
 struct KindOf {
   std::string operator()(std::int64_t) const { return "an integer"; }
   std::string operator()(double) const { return "a number"; }
-  std::string operator()(const std::string&) const { return "a text"; }
+  std::string operator()(std::string_view) const { return "a text"; }
   template <Element E>
   std::string operator()(const Tensor<E>& tensor) const {
     return kind_of(Tensor<E>::dtype(), tensor.shape());
@@ -18,43 +20,49 @@ struct KindOf {
 }  // namespace
 
 void Differences::missing(const std::string& name, const std::string& what) {
-  lines_.push_back("missing: " + name + ", expected " + what);
+  add("missing: " + name + ", expected " + what);
 }
 
 void Differences::unexpected(const std::string& name, const std::string& found) {
-  lines_.push_back("unexpected: " + name + ", " + found);
+  add("unexpected: " + name + ", " + found);
 }
 
 void Differences::other_kind(const std::string& name, const std::string& found,
                              const std::string& expected) {
-  lines_.push_back("other type: " + name + " is " + found + ", expected " + expected);
+  add("other type: " + name + " is " + found + ", expected " + expected);
 }
 
 void Differences::other_shape(const std::string& name, const Shape& found, const Shape& expected) {
-  lines_.push_back("other shape: " + name + " is " + found.to_string() + ", expected " +
-                   expected.to_string());
+  add("other shape: " + name + " is " + found.to_string() + ", expected " + expected.to_string());
 }
 
 void Differences::other_text(const std::string& name, const std::string& found,
                              const std::string& expected) {
-  lines_.push_back("other value: " + name + " is " + found + ", expected " + expected);
+  add("other value: " + name + " is " + found + ", expected " + expected);
 }
 
-void Differences::add_unexpected(const StateDict& state, std::vector<std::string> expected_names,
+void Differences::add(const std::string& line) {
+  ++count_;
+  if (listed_ + 1 < count_ || lines_.size() + line.size() > kMostText) return;
+  lines_ += "\n  " + line;
+  ++listed_;
+}
+
+void Differences::add_unexpected(StateSource& state, std::vector<std::string> expected_names,
                                  const std::string& prefix) {
   std::sort(expected_names.begin(), expected_names.end());
-  for (const auto& [name, value] : state) {
+  state.list([&](std::string_view name, const std::string& kind) {
     if (!std::binary_search(expected_names.begin(), expected_names.end(), name)) {
-      unexpected(prefix + name, kind_of(value));
+      unexpected(prefix + std::string(name), kind);
     }
-  }
+  });
 }
 
 void Differences::require_none(const FileTask& task, const std::string& what_must_hold) const {
-  if (lines_.empty()) return;
-  std::string text =
-      std::to_string(lines_.size()) + (lines_.size() == 1 ? " difference:" : " differences:");
-  for (const std::string& line : lines_) text += "\n  " + line;
+  if (empty()) return;
+  std::string text = std::to_string(count_) + (count_ == 1 ? " difference:" : " differences:");
+  text += lines_;
+  if (listed_ < count_) text += "\n  and " + std::to_string(count_ - listed_) + " more";
   task.fail(what_must_hold, text);
 }
 
@@ -63,6 +71,8 @@ std::string kind_of(DType dtype, const Shape& shape) {
 }
 
 std::string kind_of(const StateValue& value) { return std::visit(KindOf{}, value); }
+std::string kind_of(const TensorEntry& entry) { return kind_of(entry.dtype, entry.shape); }
+std::string kind_of(const ValueEntry& entry) { return std::visit(KindOf{}, entry.value); }
 
 template <Element E>
 const Tensor<E>* compatible(const std::string& name, const StateValue* value,

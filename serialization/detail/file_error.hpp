@@ -31,4 +31,19 @@ struct FileTask {
   }
 };
 
+// The file itself is missing, damaged or not of its format. Who has another one may take that.
+class UnreadableFile : public CheckpointError {
+  using CheckpointError::CheckpointError;
+};
+
+// Calls what only reads, and throws its CheckpointErrors as this one.
+template <class Read>
+auto reading(const Read& read) {
+  try {
+    return read();
+  } catch (const CheckpointError& error) {
+    throw UnreadableFile(error.who(), error.message());
+  }
+}
+
 }  // namespace lamina::detail

@@ -1,8 +1,5 @@
 #include <bit>
-#include <boost/archive/archive_exception.hpp>
-#include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
-#include <lamina/serialization/detail/header.hpp>
 #include <lamina/serialization/detail/manifest.hpp>
 #include <streambuf>
 
@@ -12,8 +9,6 @@ namespace {
 
 constexpr unsigned kArchiveFlags =
     boost::archive::no_header | boost::archive::no_codecvt | boost::archive::no_tracking;
-
-enum ValueKind : std::uint32_t { kInteger = 1, kNumber = 2, kText = 3 };
 
 class StringBuffer : public std::streambuf {
  public:
@@ -30,16 +25,6 @@ class StringBuffer : public std::streambuf {
   }
 };
 
-class SpanBuffer : public std::streambuf {
- public:
-  explicit SpanBuffer(std::span<const std::byte> bytes) {
-    // A stream buffer reads through char*; nothing is ever put back or written.
-    char* first = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
-    setg(first, first, first + bytes.size());
-  }
-  std::size_t remaining() const { return static_cast<std::size_t>(egptr() - gptr()); }
-};
-
 class ManifestWriter {
  public:
   explicit ManifestWriter(StringBuffer& buffer) : archive_(buffer, kArchiveFlags) {}
@@ -54,7 +39,7 @@ class ManifestWriter {
  private:
   void u32(std::uint64_t value) { archive_ << static_cast<std::uint32_t>(value); }
   void u64(std::uint64_t value) { archive_ << value; }
-  void text(const std::string& value) {
+  void text(std::string_view value) {
     u32(value.size());
     if (!value.empty()) archive_.save_binary(value.data(), value.size());
   }
@@ -73,7 +58,7 @@ class ManifestWriter {
       text(option.name);
       u32(static_cast<std::uint32_t>(option.kind));
       list(option.numbers, [&](std::uint64_t number) { u64(number); });
-      list(option.texts, [&](const std::string& value) { text(value); });
+      list(option.texts, [&](std::string_view value) { text(value); });
     });
   }
   void write(const TensorEntry& tensor) {
@@ -87,202 +72,17 @@ class ManifestWriter {
   }
   void write(const ValueEntry& entry) {
     text(entry.name);
-    u32(entry.value.index() + kInteger);
+    u32(entry.value.index() + static_cast<std::size_t>(ValueKind::integer));
     if (const auto* integer = std::get_if<std::int64_t>(&entry.value)) {
       u64(std::bit_cast<std::uint64_t>(*integer));
     } else if (const auto* number = std::get_if<double>(&entry.value)) {
       u64(std::bit_cast<std::uint64_t>(*number));
     } else {
-      text(std::get<std::string>(entry.value));
+      text(std::get<std::string_view>(entry.value));
     }
   }
 
   boost::archive::binary_oarchive archive_;
-};
-
-class ManifestReader {
- public:
-  ManifestReader(std::span<const std::byte> bytes, std::uint64_t data_size, const FileTask& task)
-      : buffer_(bytes), archive_(buffer_, kArchiveFlags), data_size_(data_size), task_(task) {}
-
-  Manifest operator()() {
-    Manifest manifest;
-    manifest.library_version = text(kLongestName, "library version");
-    manifest.architecture = list<ModuleRecord>(5 * 4, "modules", [&] { return module(); });
-    manifest.tensors = list<TensorEntry>(4 * 4 + 2 * 8, "tensors", [&] { return tensor(); });
-    manifest.values = list<ValueEntry>(3 * 4, "values", [&] { return value(); });
-    require_ascending(manifest.tensors, "tensors");
-    require_ascending(manifest.values, "values");
-    if (end_ != data_size_) {
-      refuse("name every byte of the data",
-             std::to_string(end_) + " of " + std::to_string(data_size_) + " bytes");
-    }
-    if (buffer_.remaining() != 0) {
-      refuse("end with its last value", std::to_string(buffer_.remaining()) + " bytes more");
-    }
-    return manifest;
-  }
-
- private:
-  [[noreturn]] void refuse(const std::string& what_must_hold, const std::string& got) const {
-    task_.fail("have a manifest that can " + what_must_hold, got);
-  }
-
-  std::uint32_t u32() {
-    std::uint32_t value = 0;
-    archive_ >> value;
-    return value;
-  }
-  std::uint64_t u64() {
-    std::uint64_t value = 0;
-    archive_ >> value;
-    return value;
-  }
-  // A number of items of at least `item_bytes` each: more than the rest could hold is refused
-  // before anything is made for them.
-  std::uint32_t count(std::size_t item_bytes, const char* what) {
-    const std::uint32_t number = u32();
-    if (number > buffer_.remaining() / item_bytes) {
-      refuse(std::string("hold its ") + what,
-             std::to_string(number) + " in " + std::to_string(buffer_.remaining()) + " bytes");
-    }
-    return number;
-  }
-  std::string text(std::uint32_t longest, const char* what) {
-    const std::uint32_t length = count(1, what);
-    if (length > longest) {
-      refuse(std::string("have a ") + what + " of at most " + std::to_string(longest) + " bytes",
-             std::to_string(length));
-    }
-    std::string value(length, '\0');
-    if (length > 0) archive_.load_binary(value.data(), length);
-    return value;
-  }
-  std::string name(const char* what) {
-    std::string value = text(kLongestName, what);
-    if (!is_name(value)) {
-      refuse("be read",
-             std::string("a ") + what + " that is empty, not UTF-8, or holds control characters");
-    }
-    return value;
-  }
-  // No reserve: memory grows with what was really read.
-  template <class Item, class Read>
-  std::vector<Item> list(std::size_t item_bytes, const char* what, Read&& read) {
-    std::vector<Item> items;
-    for (std::uint32_t left = count(item_bytes, what); left > 0; --left) items.push_back(read());
-    return items;
-  }
-
-  ModuleRecord module() {
-    ModuleRecord record;
-    const std::uint32_t flags = u32();
-    if (flags > 3) refuse("be read", "module flags " + std::to_string(flags));
-    record.children_listed = (flags & 1) != 0;
-    record.tied = (flags & 2) != 0;
-    record.path = text(kLongestName, "module path");
-    if (!record.path.empty() && !is_name(record.path)) refuse("be read", "a bad module path");
-    record.type = name("module type");
-    record.tied_to = text(kLongestName, "module path");
-    record.options = list<OptionRecord>(4 * 4, "options", [&] { return option(); });
-    return record;
-  }
-  OptionRecord option() {
-    OptionRecord record;
-    record.name = name("option name");
-    const std::uint32_t kind = u32();
-    if (kind < 1 || kind > static_cast<std::uint32_t>(OptionKind::constraint)) {
-      refuse("be read", "option kind " + std::to_string(kind));
-    }
-    record.kind = static_cast<OptionKind>(kind);
-    record.numbers = list<std::uint64_t>(8, "numbers", [&] { return u64(); });
-    record.texts = list<std::string>(4, "texts", [&] { return text(kLongestText, "text"); });
-    return record;
-  }
-
-  TensorEntry tensor() {
-    TensorEntry entry;
-    entry.name = name("tensor name");
-    const std::uint32_t dtype = u32();
-    if (dtype < 1 || dtype > static_cast<std::uint32_t>(DType::uint8)) {
-      refuse("be read", "element type " + std::to_string(dtype) + " of '" + entry.name + "'");
-    }
-    entry.dtype = static_cast<DType>(dtype);
-    entry.shape = shape(entry);
-    entry.offset = u64();
-    entry.bytes = u64();
-    entry.checksum = u32();
-    place(entry);
-    return entry;
-  }
-  // Also bounds the number of bytes: the product of the extents, those of 0 counted as 1, times the
-  // size of an element fits in 63 bits.
-  Shape shape(const TensorEntry& entry) {
-    const std::uint32_t rank = count(8, "extents");
-    if (rank > kMaxRank) refuse("be read", std::to_string(rank) + " axes of '" + entry.name + "'");
-    std::array<std::int64_t, kMaxRank> extents{};
-    std::int64_t bytes = bytes_of(entry.dtype);
-    for (std::uint32_t axis = 0; axis < rank; ++axis) {
-      const std::uint64_t extent = u64();
-      const bool fits =
-          extent <= std::uint64_t{INT64_MAX} &&
-          !__builtin_mul_overflow(
-              bytes, std::max<std::int64_t>(static_cast<std::int64_t>(extent), 1), &bytes);
-      if (!fits) refuse("be read", "extent " + std::to_string(extent) + " of '" + entry.name + "'");
-      extents[axis] = static_cast<std::int64_t>(extent);
-    }
-    return Shape(std::span<const std::int64_t>(extents.data(), rank));
-  }
-  // Tensors follow each other without holes and stay inside the data.
-  void place(const TensorEntry& entry) {
-    const std::uint64_t expected_bytes =
-        static_cast<std::uint64_t>(entry.shape.size() * bytes_of(entry.dtype));
-    if (entry.bytes != expected_bytes) {
-      refuse("be read", std::to_string(entry.bytes) + " bytes for '" + entry.name + "', expected " +
-                            std::to_string(expected_bytes));
-    }
-    const std::uint64_t begin = aligned(end_);  // end_ <= data_size_ <= file size: no overflow
-    if (entry.offset != begin || begin > data_size_ || entry.bytes > data_size_ - begin) {
-      refuse("be read", "'" + entry.name + "' at " + std::to_string(entry.offset) + " of " +
-                            std::to_string(data_size_) + " bytes, expected it at " +
-                            std::to_string(begin));
-    }
-    end_ = begin + entry.bytes;
-  }
-
-  ValueEntry value() {
-    ValueEntry entry;
-    entry.name = name("value name");
-    switch (const std::uint32_t kind = u32()) {
-      case kInteger:
-        entry.value = std::bit_cast<std::int64_t>(u64());
-        break;
-      case kNumber:
-        entry.value = std::bit_cast<double>(u64());
-        break;
-      case kText:
-        entry.value = text(kLongestText, "text");
-        break;
-      default:
-        refuse("be read", "kind " + std::to_string(kind) + " of '" + entry.name + "'");
-    }
-    return entry;
-  }
-
-  template <class Entry>
-  void require_ascending(const std::vector<Entry>& entries, const char* what) const {
-    for (std::size_t i = 1; i < entries.size(); ++i) {
-      if (entries[i - 1].name < entries[i].name) continue;
-      refuse(std::string("name its ") + what + " in ascending order",
-             "'" + entries[i].name + "' after '" + entries[i - 1].name + "'");
-    }
-  }
-
-  SpanBuffer buffer_;
-  boost::archive::binary_iarchive archive_;
-  std::uint64_t data_size_;
-  std::uint64_t end_ = 0;  // of the last tensor
-  const FileTask& task_;
 };
 
 }  // namespace
@@ -291,15 +91,6 @@ std::string encode_manifest(const Manifest& manifest) {
   StringBuffer buffer;
   ManifestWriter{buffer}(manifest);
   return std::move(buffer.text);
-}
-
-Manifest decode_manifest(std::span<const std::byte> bytes, std::uint64_t data_size,
-                         const FileTask& task) {
-  try {
-    return ManifestReader(bytes, data_size, task)();
-  } catch (const boost::archive::archive_exception&) {
-    task.fail("have a manifest that can be read", "one that ends too early");
-  }
 }
 
 bool is_name(std::string_view text) noexcept {

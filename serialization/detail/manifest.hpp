@@ -6,26 +6,24 @@
 // versions, tracking or pointers can stand in the file.
 //
 //   text                library version
-//   u32 n, n modules    architecture: u32 flags, text path, text type, text tied_to, u32 m, m
-//   options:
-//                       text name, u32 kind, u32 k, k u64 numbers, u32 j, j texts
+//   u32 n, n modules    architecture: u32 flags, text path, text type, text tied_to, u32 m,
+//                       m options: text name, u32 kind, u32 k, k u64 numbers, u32 j, j texts
 //   u32 n, n tensors    text name, u32 dtype, u32 rank, rank u64 extents, u64 offset, u64 bytes,
-//   u32 CRC32C u32 n, n values     text name, u32 kind (1 integer, 2 number, 3 text), u64 bits; for
-//   a text, text text                u32 length, bytes
+//                       u32 CRC32C
+//   u32 n, n values     text name, u32 kind (1 integer, 2 number, 3 text), u64 bits; or text
+//   text                u32 length, bytes
 //
 // Tensors and values are each in strictly ascending order of names; offsets count from the
 // beginning of the data, each tensor at the next multiple of 64, the last one ends the data.
 //
-// Errors: CheckpointError. A manifest that was decoded is canonical: encoding it gives the same
-// bytes.
+// Thread-safety: any.
 #pragma once
 
 #include <cstdint>
 #include <lamina/autograd/tensor/scalar.hpp>
 #include <lamina/autograd/tensor/shape.hpp>
-#include <lamina/serialization/detail/file_error.hpp>
-#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -34,8 +32,10 @@ namespace lamina::detail {
 inline constexpr std::uint32_t kLongestName = 256;
 inline constexpr std::uint32_t kLongestText = 1u << 24;
 
+// Names and texts of entries lie elsewhere: in the state that is saved, in the bytes of a file's
+// manifest.
 struct TensorEntry {
-  std::string name;
+  std::string_view name;
   DType dtype = DType::float32;
   Shape shape;
   std::uint64_t offset = 0;
@@ -43,9 +43,11 @@ struct TensorEntry {
   std::uint32_t checksum = 0;
 };
 
+enum class ValueKind : std::uint32_t { integer = 1, number, text };
+
 struct ValueEntry {
-  std::string name;
-  std::variant<std::int64_t, double, std::string> value;
+  std::string_view name;
+  std::variant<std::int64_t, double, std::string_view> value;  // in the order of the kinds
 };
 
 enum class OptionKind : std::uint32_t {
@@ -84,18 +86,15 @@ struct ModuleRecord {
   bool operator==(const ModuleRecord&) const = default;
 };
 
+// Of a file that is written; stored_manifest.hpp reads.
 struct Manifest {
-  std::string library_version;
+  std::string_view library_version;
   std::vector<ModuleRecord> architecture;  // empty: not a model file
   std::vector<TensorEntry> tensors;
   std::vector<ValueEntry> values;
 };
 
 std::string encode_manifest(const Manifest& manifest);
-
-// `data_size`: bytes of tensors in the file.
-Manifest decode_manifest(std::span<const std::byte> bytes, std::uint64_t data_size,
-                         const FileTask& task);
 
 // 1 to 256 bytes of valid UTF-8 without control characters.
 bool is_name(std::string_view text) noexcept;

@@ -62,12 +62,13 @@ void ModuleState<T>::add_to(StateDict& state, const std::string& prefix) const {
 }
 
 template <Scalar T>
-void ModuleState<T>::compare(const StateDict& state, Differences& differences) {
+void ModuleState<T>::compare(StateSource& state, Differences& differences) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const Member& member = members_[i];
     names.push_back(member.path);
-    const StateValue* value = state.find(member.path);
+    const std::optional<StateValue> held = state.find(member.path);
+    const StateValue* value = held ? &*held : nullptr;
     if (!member.counter) {
       if (const auto* found = compatible(member.path, value, *member.tensor, differences)) {
         take(i, *found);

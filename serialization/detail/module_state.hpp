@@ -20,7 +20,7 @@ class ModuleState {
   void add_to(StateDict& state, const std::string& prefix) const;
 
   // Takes the new values from the state. Nothing in the module changes.
-  void compare(const StateDict& state, Differences& differences);
+  void compare(StateSource& state, Differences& differences);
 
   // Takes a new value for one member, by its number in members().
   void take(std::size_t member, Tensor<T> value);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <lamina/nn/options.hpp>
+#include <lamina/serialization/detail/file_error.hpp>
 #include <lamina/serialization/detail/manifest.hpp>
 
 namespace lamina::detail {

@@ -128,7 +128,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (!in_metadata_ && !is_name(name)) {
       task_.fail("have names of 1 to 256 bytes of UTF-8 without control characters", shown(name));
     }
-    if (!names_.insert(name).second) malformed("the name " + shown(name) + " twice");
+    if (in_metadata_ ? metadata_seen_ : names_.contains(name)) {
+      malformed("the name " + shown(name) + " twice");
+    }
+    metadata_seen_ = metadata_seen_ || in_metadata_;
     name_ = name;
     dtype_.reset();
     shape_.reset();
@@ -167,6 +170,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
                  std::to_string(held) + " bytes");
     }
     header.tensors.push_back(std::move(entry));
+    names_.insert(header.tensors.back().name);
   }
 
   DType known_type() const {
@@ -192,9 +196,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   const std::uint64_t data_size_;
   const FileTask& task_;
   Place place_ = Place::before;
-  bool in_metadata_ = false;
+  bool in_metadata_ = false, metadata_seen_ = false;
   std::string name_, field_;
-  std::set<std::string> names_;
+  std::set<std::string_view> names_;  // of the tensors so far, where they are kept
   std::optional<std::string> dtype_;
   std::optional<std::vector<std::uint64_t>> shape_, offsets_;
 };

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <lamina/autograd/tensor/scalar.hpp>
 #include <lamina/autograd/tensor/shape.hpp>
 #include <lamina/serialization/detail/file_error.hpp>
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace lamina::detail {
 
@@ -22,7 +22,9 @@ struct SafetensorsEntry {
 };
 
 struct SafetensorsHeader {
-  std::vector<SafetensorsEntry> tensors;  // in the order of their bytes
+  // In the order of their bytes. A deque: a header may list very many, and a vector that grows takes
+  // their memory twice more.
+  std::deque<SafetensorsEntry> tensors;
   std::map<std::string, std::string> metadata;
 };
 

@@ -33,23 +33,25 @@ class Reader : public StateVisitor<T> {
 template <Scalar T>
 class Comparer : public StateVisitor<T> {
  public:
-  Comparer(const std::string& kind, const StateDict& state, Differences& differences)
+  Comparer(const std::string& kind, StateSource& state, Differences& differences)
       : kind_(kind), state_(state), differences_(differences) {}
 
   std::vector<std::string> names;
   std::vector<StateValue> before, after;
 
   void operator()(std::string_view name, Tensor<T>& value) override {
-    const StateValue* stored = find(name);
+    const std::optional<StateValue> stored = find(name);
     const bool optional = !stored && !value.defined();
-    const auto* found = optional ? nullptr : compatible(label(name), stored, value, differences_);
+    const auto* found =
+        optional ? nullptr : compatible(label(name), pointer(stored), value, differences_);
     take(value, found ? *found : Tensor<T>());
   }
   void operator()(std::string_view name, std::int64_t& value) override { plain(name, value); }
   void operator()(std::string_view name, double& value) override { plain(name, value); }
   void operator()(std::string_view name, std::string& value) override { plain(name, value); }
   void operator()(std::string_view name, std::vector<double>& value) override {
-    const auto* found = compatible(label(name), find(name), Tensor<double>(), differences_);
+    const std::optional<StateValue> stored = find(name);
+    const auto* found = compatible(label(name), pointer(stored), Tensor<double>(), differences_);
     if (found && found->rank() != 1) {
       differences_.other_shape(label(name), found->shape(), Shape{found->size()});
     }
@@ -57,9 +59,12 @@ class Comparer : public StateVisitor<T> {
   }
 
  private:
-  const StateValue* find(std::string_view name) {
+  std::optional<StateValue> find(std::string_view name) {
     names.emplace_back(name);
     return state_.find(name);
+  }
+  static const StateValue* pointer(const std::optional<StateValue>& value) {
+    return value ? &*value : nullptr;
   }
   std::string label(std::string_view name) const { return kind_ + " " + std::string(name); }
   void take(StateValue current, StateValue next) {
@@ -68,18 +73,18 @@ class Comparer : public StateVisitor<T> {
   }
   template <class V>
   void plain(std::string_view name, V& value) {
-    const StateValue* stored = find(name);
-    const auto* found = stored ? std::get_if<V>(stored) : nullptr;
+    std::optional<StateValue> stored = find(name);
+    auto* found = stored ? std::get_if<V>(&*stored) : nullptr;
     if (!stored) {
       differences_.missing(label(name), kind_of(value));
     } else if (!found) {
       differences_.other_kind(label(name), kind_of(*stored), kind_of(value));
     }
-    take(value, found ? *found : V{});
+    take(value, found ? std::move(*found) : V{});
   }
 
   const std::string& kind_;
-  const StateDict& state_;
+  StateSource& state_;
   Differences& differences_;
 };
 
@@ -123,7 +128,7 @@ void VisitedState<T>::add_to(StateDict& state, const std::string& prefix) {
 }
 
 template <Scalar T>
-void VisitedState<T>::compare(const StateDict& state, Differences& differences) {
+void VisitedState<T>::compare(StateSource& state, Differences& differences) {
   Comparer<T> comparer(kind_, state, differences);
   visit_(comparer);
   differences.add_unexpected(state, std::move(comparer.names), kind_ + " ");

@@ -27,7 +27,7 @@ class VisitedState {
   void add_to(StateDict& state, const std::string& prefix);
 
   // Takes the new values from the state. What the object lists as undefined may be missing in it.
-  void compare(const StateDict& state, Differences& differences);
+  void compare(StateSource& state, Differences& differences);
 
   // Writes what compare() took, or throws with the former values in place. Only after a compare()
   // without differences.

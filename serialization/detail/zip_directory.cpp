@@ -10,7 +10,9 @@ constexpr std::uint32_t kLocalMark = 0x04034b50;
 constexpr std::uint32_t kEntryMark = 0x02014b50;
 constexpr std::uint32_t kEndMark = 0x06054b50;
 constexpr std::size_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22;
-constexpr std::size_t kLongestComment = 65535;
+constexpr std::size_t kLongestComment = 65535;  // of a file
+// Of a member: more than anybody who writes arrays has to say, and far less than a directory can hold.
+constexpr std::size_t kLongestMark = 255;
 
 constexpr std::uint16_t kDeflateLevel = 0x0006, kDescriptorFollows = 0x0008, kUtf8 = 0x0800;
 // A data descriptor: mark, checksum and two sizes of 4 or 8 bytes; the mark may be missing.
@@ -50,6 +52,20 @@ void put(std::string& to, std::uint64_t value, int bytes) {
 void put16(std::string& to, std::uint64_t value) { put(to, value, 2); }
 void put32(std::string& to, std::uint64_t value) { put(to, value, 4); }
 
+// What a local header and an entry of the directory tell alike.
+void put_description(std::string& text, const ZipMember& member) {
+  put16(text, kVersion);  // that a reader needs
+  put16(text, kUtf8);
+  put16(text, static_cast<std::uint16_t>(member.method));
+  put16(text, 0);  // time
+  put16(text, kFirstDay);
+  put32(text, member.checksum);
+  put32(text, member.compressed_size);
+  put32(text, member.size);
+  put16(text, member.name.size());
+  put16(text, 0);  // extra field
+}
+
 struct Directory {
   std::uint64_t entries = 0, size = 0, offset = 0, end = 0;  // end: of the whole file's end record
 };
@@ -84,17 +100,17 @@ Directory find_directory(FileReader& file) {
   task.fail("be a ZIP file", "no end record");
 }
 
-ZipMember read_entry(Fields& fields, const FileTask& task, std::uint16_t& flags) {
+ZipMember read_entry(Fields& fields, const FileTask& task) {
   const auto require = [&](std::size_t bytes) {
     if (fields.left() < bytes) task.fail("have a whole directory", "its end inside an entry");
   };
   require(kEntryBytes);
   if (fields.u32() != kEntryMark) task.fail("have a directory of members", "other bytes in it");
   fields.skip(4);  // versions
-  flags = fields.u16();
+  ZipMember member;
+  member.flags = fields.u16();
   const std::uint16_t method = fields.u16();
   fields.skip(4);  // time and date
-  ZipMember member;
   member.checksum = fields.u32();
   member.compressed_size = fields.u32();
   member.size = fields.u32();
@@ -105,14 +121,17 @@ ZipMember read_entry(Fields& fields, const FileTask& task, std::uint16_t& flags)
   require(name + extra + comment);
   member.name = fields.text(name);
   fields.skip(extra);
-  member.comment = fields.text(comment);
-
   const std::string shown = "'" + member.name + "'";
+  if (comment > kLongestMark) {
+    task.fail("have members without long comments",
+              std::to_string(comment) + " bytes of comment of " + shown);
+  }
+  member.comment = fields.text(comment);
   if (member.compressed_size == kZipLimit || member.size == kZipLimit ||
       member.offset == kZipLimit) {
     task.fail("have members below 4 GiB", "ZIP64 in " + shown);
   }
-  if ((flags & ~(kDeflateLevel | kDescriptorFollows | kUtf8)) != 0 || disk != 0) {
+  if ((member.flags & ~(kDeflateLevel | kDescriptorFollows | kUtf8)) != 0 || disk != 0) {
     task.fail("have plain members", "encryption or other features in " + shown);
   }
   if (method != 0 && method != 8) {
@@ -124,8 +143,7 @@ ZipMember read_entry(Fields& fields, const FileTask& task, std::uint16_t& flags)
 }
 
 // Checks the local header and learns where the bytes begin.
-void read_local_header(FileReader& file, ZipMember& member, std::uint16_t flags,
-                       std::uint64_t limit) {
+void read_local_header(FileReader& file, ZipMember& member, std::uint64_t limit) {
   const FileTask& task = file.task();
   const auto differs = [&] {
     task.fail("have '" + member.name + "' at byte " + std::to_string(member.offset) +
@@ -138,14 +156,16 @@ void read_local_header(FileReader& file, ZipMember& member, std::uint16_t flags,
   Fields fields(bytes);
   if (fields.u32() != kLocalMark) differs();
   fields.skip(2);  // version
-  if (fields.u16() != flags || fields.u16() != static_cast<std::uint16_t>(member.method)) differs();
+  if (fields.u16() != member.flags || fields.u16() != static_cast<std::uint16_t>(member.method)) {
+    differs();
+  }
   fields.skip(4);  // time and date
   const std::uint32_t checksum = fields.u32(), compressed_size = fields.u32(), size = fields.u32();
   const std::size_t name_size = fields.u16(), extra = fields.u16();
   // With a descriptor behind the bytes the fields are 0; writers of unknown sizes leave all ones.
   const auto tells = [&](std::uint64_t local, std::uint64_t expected) {
     return local == expected || local == kZipLimit ||
-           (local == 0 && (flags & kDescriptorFollows) != 0);
+           (local == 0 && (member.flags & kDescriptorFollows) != 0);
   };
   if (!tells(checksum, member.checksum) || !tells(compressed_size, member.compressed_size) ||
       !tells(size, member.size) || name_size != member.name.size()) {
@@ -173,21 +193,16 @@ std::vector<ZipMember> read_zip_directory(FileReader& file) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(directory.size));
   file.read(directory.offset, bytes);
 
-  struct Listed {
-    ZipMember member;
-    std::uint16_t flags;
-  };
-  std::vector<Listed> listed(static_cast<std::size_t>(directory.entries));
+  std::vector<ZipMember> members(static_cast<std::size_t>(directory.entries));
   Fields fields(bytes);
-  for (Listed& each : listed) each.member = read_entry(fields, task, each.flags);
+  for (ZipMember& member : members) member = read_entry(fields, task);
   if (fields.left() != 0) {
     task.fail("have a directory that ends with its last member",
               std::to_string(fields.left()) + " bytes more");
   }
-  std::sort(listed.begin(), listed.end(),
-            [](const Listed& a, const Listed& b) { return a.member.offset < b.member.offset; });
+  std::sort(members.begin(), members.end(),
+            [](const ZipMember& a, const ZipMember& b) { return a.offset < b.offset; });
 
-  std::vector<ZipMember> members;
   std::uint64_t end = 0, slack = 0;
   const auto require_joined = [&](std::uint64_t next) {
     if (next < end || next - end > slack) {
@@ -195,12 +210,11 @@ std::vector<ZipMember> read_zip_directory(FileReader& file) {
                 "a part at byte " + std::to_string(next) + ", expected " + std::to_string(end));
     }
   };
-  for (auto& [member, flags] : listed) {
+  for (ZipMember& member : members) {
     require_joined(member.offset);
-    read_local_header(file, member, flags, directory.offset);
+    read_local_header(file, member, directory.offset);
     end = member.data_offset + member.compressed_size;
-    slack = (flags & kDescriptorFollows) != 0 ? kLongestDescriptor : 0;
-    members.push_back(std::move(member));
+    slack = (member.flags & kDescriptorFollows) != 0 ? kLongestDescriptor : 0;
   }
   require_joined(directory.offset);
   return members;
@@ -209,16 +223,7 @@ std::vector<ZipMember> read_zip_directory(FileReader& file) {
 std::string zip_local_header(const ZipMember& member) {
   std::string text;
   put32(text, kLocalMark);
-  put16(text, kVersion);
-  put16(text, kUtf8);
-  put16(text, static_cast<std::uint16_t>(member.method));
-  put16(text, 0);
-  put16(text, kFirstDay);
-  put32(text, member.checksum);
-  put32(text, member.compressed_size);
-  put32(text, member.size);
-  put16(text, member.name.size());
-  put16(text, 0);
+  put_description(text, member);
   return text + member.name;
 }
 
@@ -226,17 +231,8 @@ std::string zip_directory(const std::vector<ZipMember>& members, std::uint64_t o
   std::string text;
   for (const ZipMember& member : members) {
     put32(text, kEntryMark);
-    put16(text, kVersion);
-    put16(text, kVersion);
-    put16(text, kUtf8);
-    put16(text, static_cast<std::uint16_t>(member.method));
-    put16(text, 0);
-    put16(text, kFirstDay);
-    put32(text, member.checksum);
-    put32(text, member.compressed_size);
-    put32(text, member.size);
-    put16(text, member.name.size());
-    put16(text, 0);
+    put16(text, kVersion);  // of the writer
+    put_description(text, member);
     put16(text, member.comment.size());
     put16(text, 0);  // disk
     put16(text, 0);  // internal attributes

@@ -26,6 +26,7 @@ struct ZipMember {
   std::uint64_t size = 0;
   std::uint64_t offset = 0;       // of the local header
   std::uint64_t data_offset = 0;  // of the bytes; known after reading
+  std::uint16_t flags = 0;        // as a file that is read has them
 };
 
 // In the order of their bytes.

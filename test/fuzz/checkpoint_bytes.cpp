@@ -28,10 +28,11 @@ std::span<const std::byte> part(const std::string& file, std::size_t begin, std:
 // The manifest with the checksums of the data; nothing: it cannot be read.
 std::optional<std::string> resigned_manifest(const std::string& file, std::size_t manifest_size,
                                              std::size_t data_offset) {
+  const auto bytes = part(file, detail::kHeaderBytes, manifest_size);
   try {
-    detail::Manifest manifest =
-        detail::decode_manifest(part(file, detail::kHeaderBytes, manifest_size),
-                                file.size() - data_offset, {.who = "reseal", .path = kPath});
+    const detail::StoredManifest stored({bytes.begin(), bytes.end()}, file.size() - data_offset,
+                                        {.who = "reseal", .path = kPath});
+    detail::Manifest manifest = listed(stored);
     for (detail::TensorEntry& tensor : manifest.tensors) {
       tensor.checksum = detail::crc32c(part(file, data_offset + tensor.offset, tensor.bytes));
     }
@@ -42,6 +43,20 @@ std::optional<std::string> resigned_manifest(const std::string& file, std::size_
 }
 
 }  // namespace
+
+detail::Manifest listed(const detail::StoredManifest& stored) {
+  detail::Manifest manifest{.library_version = stored.library_version(),
+                            .architecture = stored.architecture(),
+                            .tensors = {},
+                            .values = {}};
+  for (auto all = stored.tensors(); const auto entry = all.next();) {
+    manifest.tensors.push_back(*entry);
+  }
+  for (auto all = stored.values(); const auto entry = all.next();) {
+    manifest.values.push_back(*entry);
+  }
+  return manifest;
+}
 
 StateDict state_of_every_kind() {
   StateDict state;

@@ -1,7 +1,7 @@
 // Checkpoint files as bytes: written to and read from memory, and made to fit their checksums again.
 #pragma once
 
-#include <lamina/serialization/detail/manifest.hpp>
+#include <lamina/serialization/detail/stored_manifest.hpp>
 #include <lamina/serialization/state_dict.hpp>
 #include <optional>
 #include <string>
@@ -29,6 +29,9 @@ inline FakeFileSystem folder_with(const std::string& bytes) {
   files.files[kPath] = bytes;
   return files;
 }
+
+// All of a manifest that was read, to be written again; its names are views of the other's bytes.
+detail::Manifest listed(const detail::StoredManifest& stored);
 
 // Header and manifest: what is in front of the data.
 std::size_t described_bytes(const std::string& file);

@@ -9,7 +9,7 @@
 namespace lamina::test {
 
 inline void attack_all_readers(const Effort& effort) {
-  BOOST_TEST(hostile_readers().size() >= 7u);
+  BOOST_TEST(hostile_readers().size() >= 9u);
   for (const HostileReader& reader : hostile_readers()) {
     for (const bool resealed : {false, true}) {
       if (resealed && !reader.reseal) continue;

@@ -120,6 +120,7 @@ BOOST_AUTO_TEST_CASE(the_orthogonal_one_has_no_preferred_direction) {
 
 BOOST_AUTO_TEST_CASE(numbers_are_checked) {
   refuses<ArgumentError>("[constant] value must be finite; got nan", [] { constant(kNaN); });
+  refuses<ArgumentError>("[constant] value must be finite; got nan", [] { constant(-kNaN); });
   refuses<ArgumentError>("[identity] gain must be finite; got inf", [] { identity(kInfinity); });
   refuses<ArgumentError>("[orthogonal] gain must be finite; got -inf",
                          [] { orthogonal(-kInfinity); });

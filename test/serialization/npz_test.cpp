@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <lamina/serialization/npz.hpp>
-#include <limits>
 #include <random>
+#include <serialization/every_kind.hpp>
 #include <serialization/fake_file_system.hpp>
 #include <support/allocation_counter.hpp>
 #include <support/refusal.hpp>
@@ -19,17 +19,9 @@ using namespace std::string_literals;
 namespace {
 
 StateDict every_kind() {
-  StateDict state;
-  state.add("a", Tensor<float>({2, 3}, {1, -0.0f, INFINITY, 4, 5, 6}));
-  state.add("b.c", Tensor<double>({3}, {-1, std::numeric_limits<double>::quiet_NaN(), 5e-324}));
-  state.add("count", Tensor<std::int64_t>({}, {INT64_MIN}));
-  state.add("d", Tensor<std::uint8_t>({0, 5}, std::uint8_t{0}));
-  state.add("n", std::int64_t{-3});
-  state.add("na\u00efve", 0.1);
-  state.add("scalar", Tensor<double>::scalar(7));
+  StateDict state = every_kind_of_value();
   state.add("u", Tensor<std::uint8_t>({300}, std::uint8_t{7}));
   state.add("z", "any \xff bytes\n");
-  state.add("zz", "");
   return state;
 }
 
@@ -233,6 +225,11 @@ BOOST_AUTO_TEST_CASE(what_is_inside_is_checked) {
       with(with(marked, directory + 32, std::uint16_t{6}), marked.size() - 10, std::uint32_t{57}),
       "have members without comments, or scalars and texts marked as such; got a comment "
       "of 'a.npy' that does not fit");
+  const std::string long_comment =
+      good.substr(0, good.size() - 22) + std::string(256, 'c') + good.substr(good.size() - 22);
+  refuses_file(with(with(long_comment, directory + 32, std::uint16_t{256}),
+                    long_comment.size() - 10, std::uint32_t{51 + 256}),
+               "have members without long comments; got 256 bytes of comment of 'a.npy'");
 }
 
 BOOST_AUTO_TEST_CASE(bombs_are_refused) {

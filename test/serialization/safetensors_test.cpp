@@ -3,8 +3,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <lamina/serialization/safetensors.hpp>
-#include <limits>
 #include <random>
+#include <serialization/every_kind.hpp>
 #include <serialization/fake_file_system.hpp>
 #include <support/allocation_counter.hpp>
 #include <support/refusal.hpp>
@@ -16,17 +16,9 @@ using namespace std::string_literals;
 namespace {
 
 StateDict every_kind() {
-  StateDict state;
-  state.add("a", Tensor<float>({2, 3}, {1, -0.0f, INFINITY, 4, 5, 6}));
-  state.add("b.c", Tensor<double>({3}, {-1, std::numeric_limits<double>::quiet_NaN(), 5e-324}));
-  state.add("count", Tensor<std::int64_t>({}, {INT64_MIN}));
-  state.add("d", Tensor<std::uint8_t>({0, 5}, std::uint8_t{0}));
+  StateDict state = every_kind_of_value();
   state.add("e", Tensor<std::uint8_t>({1}, {9}));
-  state.add("n", std::int64_t{-3});
-  state.add("na\u00efve", 0.1);
-  state.add("scalar", Tensor<double>::scalar(7));
   state.add("z", "caf\u00e9 \"quoted\"\n");
-  state.add("zz", "");
   return state;
 }
 
