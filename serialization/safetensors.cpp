@@ -3,6 +3,7 @@
 #include <lamina/serialization/detail/file_reader.hpp>
 #include <lamina/serialization/detail/manifest.hpp>
 #include <lamina/serialization/detail/safetensors_header.hpp>
+#include <lamina/serialization/detail/value_reader.hpp>
 #include <lamina/serialization/safetensors.hpp>
 
 namespace lamina {
@@ -111,17 +112,56 @@ struct OpenedFile {
   }
 };
 
-// A scalar tensor that the metadata mark as one of the state's plain values.
-template <Element E>
-bool add_plain(StateDict& state, const std::string& name, const StateValue& value,
-               std::string_view mark, SafetensorsMetadata& marks) {
-  const auto found = marks.find(joined(mark, name));
-  const auto* tensor = std::get_if<Tensor<E>>(&value);
-  if (found == marks.end() || !tensor || tensor->rank() != 0) return false;
-  marks.erase(found);
-  state.add(name, tensor->item());
-  return true;
-}
+// A file's values by name. Scalar tensors that the metadata mark are plain values, and texts stand in
+// the metadata alone.
+class SafetensorsValues : public detail::ValueReader {
+ public:
+  SafetensorsValues(FileSystem& files, detail::FileTask task) : file_(files, std::move(task)) {
+    SafetensorsMetadata& marks = file_.header.metadata;
+    for (detail::SafetensorsEntry& entry : file_.header.tensors) {
+      const bool scalar = entry.shape.rank() == 0;
+      const bool plain =
+          (scalar && entry.dtype == DType::int64 &&
+           marks.erase(joined(kInteger, entry.name)) > 0) ||
+          (scalar && entry.dtype == DType::float64 && marks.erase(joined(kNumber, entry.name)) > 0);
+      std::string name = entry.name;
+      values_.emplace(std::move(name), Held{.entry = std::move(entry), .plain = plain});
+    }
+    file_.header.tensors.clear();
+    for (auto& [key, text] : marks) {
+      if (!key.starts_with(kOwn)) continue;
+      const std::string name = key.starts_with(kText) ? key.substr(kText.size()) : "";
+      if (!detail::is_name(name) || values_.contains(name)) {
+        file_.reader.task().fail("mark only values that it holds", "'" + key + "' in its metadata");
+      }
+      values_.emplace(name, std::move(text));
+    }
+  }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : values_) names.push_back(name);
+    return names;
+  }
+
+  StateValue read(const std::string& name) override {
+    const auto& value_of_name = values_.at(name);
+    if (const auto* text = std::get_if<std::string>(&value_of_name)) return *text;
+    const Held& held = std::get<Held>(value_of_name);
+    StateValue value = file_.read_any(held.entry);
+    if (!held.plain) return value;
+    if (held.entry.dtype == DType::int64) return std::get<Tensor<std::int64_t>>(value).item();
+    return std::get<Tensor<double>>(value).item();
+  }
+
+ private:
+  struct Held {
+    detail::SafetensorsEntry entry;
+    bool plain = false;  // an integer or a number
+  };
+  OpenedFile file_;
+  std::map<std::string, std::variant<Held, std::string>> values_;
+};
 
 }  // namespace
 
@@ -166,26 +206,12 @@ void save_safetensors(const std::string& path, const StateDict& state,
 }
 
 StateDict load_safetensors(const std::string& path, FileSystem& files) {
-  OpenedFile file(files, {.who = "load_safetensors", .path = path});
-  SafetensorsMetadata& marks = file.header.metadata;
-  StateDict state;
-  for (const detail::SafetensorsEntry& entry : file.header.tensors) {
-    StateValue value = file.read_any(entry);
-    if (add_plain<std::int64_t>(state, entry.name, value, kInteger, marks) ||
-        add_plain<double>(state, entry.name, value, kNumber, marks)) {
-      continue;
-    }
-    state.add(entry.name, std::move(value));
-  }
-  for (const auto& [key, text] : marks) {
-    if (!key.starts_with(kOwn)) continue;
-    const std::string name = key.starts_with(kText) ? key.substr(kText.size()) : "";
-    if (!detail::is_name(name) || state.contains(name)) {
-      file.reader.task().fail("mark only values that it holds", "'" + key + "' in its metadata");
-    }
-    state.add(name, text);
-  }
-  return state;
+  SafetensorsValues values(files, {.who = "load_safetensors", .path = path});
+  return detail::read_all(values);
+}
+
+std::unique_ptr<detail::ValueReader> detail::open_safetensors(FileSystem& files, FileTask task) {
+  return std::make_unique<SafetensorsValues>(files, std::move(task));
 }
 
 SafetensorsMetadata load_safetensors_metadata(const std::string& path, FileSystem& files) {
