@@ -1,6 +1,7 @@
 // How fast checkpoints are written and read, beside what the system does with the same bytes:
 //
 //   checkpoint_bench [--folder FOLDER] [--mebibytes N] [--rounds N]
+//   checkpoint_bench --training [--folder FOLDER] [--mebibytes N] [--rounds N]
 //
 //   saving      save_checkpoint of a network, against write() in blocks of 1 MiB and fsync (what
 //               dd bs=1M conv=fsync does)
@@ -8,13 +9,15 @@
 //   background  how long the call of BackgroundSaver takes, while nothing else is under way
 //
 // Each round does all four, the first two in changing order and under names that are free; the
-// medians are compared. Needs twice the size in memory and
-// three times on the disk of the folder. The figures are MiB/s.
+// medians are compared. Needs twice the size in memory and three times on the disk of the folder. The
+// figures are MiB/s. With --training instead what background saves cost the training of a CNN
+// (checkpoint_training.hpp), with its own state and with N MiB besides.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <checkpoint_training.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +37,7 @@ struct Options {
   std::string folder = std::filesystem::temp_directory_path().string();
   std::int64_t mebibytes = 1024;
   int rounds = 5;
+  bool training = false;
 };
 
 // As many values as asked for, in parameters of 16 MiB.
@@ -155,6 +159,14 @@ void measure(const Options& options) {
               100 * plain_read.median() / load.median());
 }
 
+void measure_training(const Options& options) {
+  bench::print_checkpoint_training_heading();
+  for (const std::int64_t mebibytes : {std::int64_t{0}, options.mebibytes}) {
+    bench::measure_checkpoint_training(
+        {.folder = options.folder, .mebibytes = mebibytes, .rounds = options.rounds});
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -165,8 +177,13 @@ int main(int argc, char** argv) try {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--rounds", options.rounds)->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_flag("--training", options.training, "what background saves cost a training");
   CLI11_PARSE(app, argc, argv);
-  measure(options);
+  if (options.training) {
+    measure_training(options);
+  } else {
+    measure(options);
+  }
 } catch (const std::exception& error) {
   std::fprintf(stderr, "checkpoint_bench: %s\n", error.what());
   return 1;

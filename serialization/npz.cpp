@@ -2,8 +2,10 @@
 #include <lamina/autograd/tensor/detail/npy_header.hpp>
 #include <lamina/serialization/detail/atomic_save.hpp>
 #include <lamina/serialization/detail/manifest.hpp>
+#include <lamina/serialization/detail/value_reader.hpp>
 #include <lamina/serialization/detail/zip_stream.hpp>
 #include <lamina/serialization/npz.hpp>
+#include <map>
 
 namespace lamina {
 
@@ -191,6 +193,33 @@ std::string array_name(const detail::ZipMember& member, const detail::FileTask& 
   return name;
 }
 
+class NpzValues : public detail::ValueReader {
+ public:
+  NpzValues(FileSystem& files, detail::FileTask task) : file_(files, std::move(task)) {
+    for (detail::ZipMember& member : detail::read_zip_directory(file_)) {
+      std::string name = array_name(member, file_.task());
+      if (members_.contains(name)) {
+        file_.task().fail("have each member once", "'" + name + "' twice");
+      }
+      members_.emplace(std::move(name), std::move(member));
+    }
+  }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, member] : members_) names.push_back(name);
+    return names;
+  }
+
+  StateValue read(const std::string& name) override {
+    return MemberReader(file_, members_.at(name)).read();
+  }
+
+ private:
+  detail::FileReader file_;
+  std::map<std::string, detail::ZipMember> members_;
+};
+
 }  // namespace
 
 void save_npz(const std::string& path, const StateDict& state, const NpzOptions& options,
@@ -207,14 +236,12 @@ void save_npz(const std::string& path, const StateDict& state, const NpzOptions&
 }
 
 StateDict load_npz(const std::string& path, FileSystem& files) {
-  detail::FileReader file(files, {.who = "load_npz", .path = path});
-  StateDict state;
-  for (const detail::ZipMember& member : detail::read_zip_directory(file)) {
-    std::string name = array_name(member, file.task());
-    if (state.contains(name)) file.task().fail("have each member once", "'" + name + "' twice");
-    state.add(std::move(name), MemberReader(file, member).read());
-  }
-  return state;
+  NpzValues values(files, {.who = "load_npz", .path = path});
+  return detail::read_all(values);
+}
+
+std::unique_ptr<detail::ValueReader> detail::open_npz(FileSystem& files, FileTask task) {
+  return std::make_unique<NpzValues>(files, std::move(task));
 }
 
 }  // namespace lamina

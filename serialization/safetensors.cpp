@@ -3,6 +3,7 @@
 #include <lamina/serialization/detail/file_reader.hpp>
 #include <lamina/serialization/detail/manifest.hpp>
 #include <lamina/serialization/detail/safetensors_header.hpp>
+#include <lamina/serialization/detail/value_reader.hpp>
 #include <lamina/serialization/safetensors.hpp>
 
 namespace lamina {
@@ -109,19 +110,76 @@ struct OpenedFile {
         return read<std::uint8_t>(entry);
     }
   }
+
+  // Whether the metadata mark a tensor as one of the state's plain values; the mark goes.
+  bool takes_mark_of(const detail::SafetensorsEntry& entry) {
+    if (entry.shape.rank() != 0) return false;
+    const auto takes = [&](DType dtype, std::string_view mark) {
+      return entry.dtype == dtype && header.metadata.erase(joined(mark, entry.name)) > 0;
+    };
+    return takes(DType::int64, kInteger) || takes(DType::float64, kNumber);
+  }
+
+  // The tensor, or the plain value that it stands for.
+  StateValue value_of(const detail::SafetensorsEntry& entry, bool plain) {
+    StateValue value = read_any(entry);
+    if (!plain) return value;
+    if (entry.dtype == DType::int64) return std::get<Tensor<std::int64_t>>(value).item();
+    return std::get<Tensor<double>>(value).item();
+  }
+
+  // add(name, text) for the texts, which stand in the metadata alone; after all tensors had their
+  // marks taken.
+  template <class Contains, class Add>
+  void take_texts(Contains contains, Add add) {
+    for (auto& [key, text] : header.metadata) {
+      if (!key.starts_with(kOwn)) continue;
+      const std::string name = key.starts_with(kText) ? key.substr(kText.size()) : "";
+      if (!detail::is_name(name) || contains(name)) {
+        reader.task().fail("mark only values that it holds", "'" + key + "' in its metadata");
+      }
+      add(name, text);
+    }
+  }
 };
 
-// A scalar tensor that the metadata mark as one of the state's plain values.
-template <Element E>
-bool add_plain(StateDict& state, const std::string& name, const StateValue& value,
-               std::string_view mark, SafetensorsMetadata& marks) {
-  const auto found = marks.find(joined(mark, name));
-  const auto* tensor = std::get_if<Tensor<E>>(&value);
-  if (found == marks.end() || !tensor || tensor->rank() != 0) return false;
-  marks.erase(found);
-  state.add(name, tensor->item());
-  return true;
-}
+// A file's values by name.
+class SafetensorsValues : public detail::ValueReader {
+ public:
+  SafetensorsValues(FileSystem& files, detail::FileTask task) : file_(files, std::move(task)) {
+    for (auto& tensors = file_.header.tensors; !tensors.empty(); tensors.pop_front()) {
+      detail::SafetensorsEntry& entry = tensors.front();
+      const bool plain = file_.takes_mark_of(entry);
+      std::string name = entry.name;
+      values_.emplace(std::move(name), Held{.entry = std::move(entry), .plain = plain});
+    }
+    file_.take_texts([&](const std::string& name) { return values_.contains(name); },
+                     [&](const std::string& name, std::string& text) {
+                       values_.emplace(name, std::move(text));
+                     });
+  }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : values_) names.push_back(name);
+    return names;
+  }
+
+  StateValue read(const std::string& name) override {
+    const auto& value_of_name = values_.at(name);
+    if (const auto* text = std::get_if<std::string>(&value_of_name)) return *text;
+    const Held& held = std::get<Held>(value_of_name);
+    return file_.value_of(held.entry, held.plain);
+  }
+
+ private:
+  struct Held {
+    detail::SafetensorsEntry entry;
+    bool plain = false;  // an integer or a number
+  };
+  OpenedFile file_;
+  std::map<std::string, std::variant<Held, std::string>> values_;
+};
 
 }  // namespace
 
@@ -167,27 +225,21 @@ void save_safetensors(const std::string& path, const StateDict& state,
 
 StateDict load_safetensors(const std::string& path, FileSystem& files) {
   OpenedFile file(files, {.who = "load_safetensors", .path = path});
-  SafetensorsMetadata& marks = file.header.metadata;
   StateDict state;
   // Each entry goes when its value has come: very many are not held twice.
   for (auto& tensors = file.header.tensors; !tensors.empty(); tensors.pop_front()) {
     detail::SafetensorsEntry& entry = tensors.front();
-    StateValue value = file.read_any(entry);
-    if (add_plain<std::int64_t>(state, entry.name, value, kInteger, marks) ||
-        add_plain<double>(state, entry.name, value, kNumber, marks)) {
-      continue;
-    }
+    StateValue value = file.value_of(entry, file.takes_mark_of(entry));
     state.add(std::move(entry.name), std::move(value));
   }
-  for (const auto& [key, text] : marks) {
-    if (!key.starts_with(kOwn)) continue;
-    const std::string name = key.starts_with(kText) ? key.substr(kText.size()) : "";
-    if (!detail::is_name(name) || state.contains(name)) {
-      file.reader.task().fail("mark only values that it holds", "'" + key + "' in its metadata");
-    }
-    state.add(name, text);
-  }
+  file.take_texts(
+      [&](const std::string& name) { return state.contains(name); },
+      [&](const std::string& name, std::string& text) { state.add(name, std::move(text)); });
   return state;
+}
+
+std::unique_ptr<detail::ValueReader> detail::open_safetensors(FileSystem& files, FileTask task) {
+  return std::make_unique<SafetensorsValues>(files, std::move(task));
 }
 
 SafetensorsMetadata load_safetensors_metadata(const std::string& path, FileSystem& files) {

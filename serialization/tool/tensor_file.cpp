@@ -3,7 +3,6 @@
 #include <cstring>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/serialization/detail/file_reader.hpp>
-#include <lamina/serialization/npz.hpp>
 #include <lamina/serialization/safetensors.hpp>
 #include <lamina/serialization/tool/tensor_file.hpp>
 
@@ -53,12 +52,15 @@ TensorFile::TensorFile(const std::string& path) : path_(path) {
     std::sort(names_.begin(), names_.end());
     return;
   }
-  state_ = format_ == Format::npz ? load_npz(path) : load_safetensors(path);
-  for (const auto& [name, value] : state_) names_.push_back(name);
+  FileSystem& files = posix_file_system();
+  values_ = format_ == Format::npz
+                ? detail::open_npz(files, {.who = "load_npz", .path = path})
+                : detail::open_safetensors(files, {.who = "load_safetensors", .path = path});
+  names_ = values_->names();
 }
 
 StateValue TensorFile::read(const std::string& name) const {
-  return checkpoint_ ? checkpoint_->read(name) : *state_.find(name);
+  return checkpoint_ ? checkpoint_->read(name) : values_->read(name);
 }
 
 std::map<std::string, std::string> TensorFile::metadata() const {

@@ -1,12 +1,15 @@
 // TensorFile: a file of named values in any of the formats that the tool knows, told apart by how
 // the file begins, not by its name.
 //
-// Checkpoints are read value by value; of safetensors and npz files all values are in memory.
+// Opening reads the list of the values, read() one of them: a file of any size takes the memory of
+// that list and of what is asked for.
 // Errors: CheckpointError. Thread-safety: one thread per object.
 #pragma once
 
 #include <lamina/serialization/checkpoint_file.hpp>
+#include <lamina/serialization/detail/value_reader.hpp>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +39,7 @@ class TensorFile {
   Format format_ = Format::lamina;
   std::uint64_t size_ = 0;
   std::optional<CheckpointFile> checkpoint_;
-  StateDict state_;  // of other formats
+  std::unique_ptr<detail::ValueReader> values_;  // of other formats
   std::vector<std::string> names_;
 };
 

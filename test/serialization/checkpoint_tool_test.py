@@ -5,10 +5,12 @@ Usage: checkpoint_tool_test.py LAMINA_CHECKPOINT SOURCE_ROOT
 """
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 program, source_root = sys.argv[1], Path(sys.argv[2])
@@ -25,6 +27,37 @@ def run(*arguments, **more):
 def read_by_python(*arguments):
     return subprocess.run([sys.executable, source_root / "scripts" / "read_checkpoint.py", *arguments], text=True,
                           capture_output=True, check=False)
+
+
+def peak_memory(*arguments):
+    """Bytes of memory that the program took at its most."""
+    # A sanitizer holds back what was freed.
+    options = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=0"]))
+    process = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL,
+                               env={**environment, "ASAN_OPTIONS": options})
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * 1024
+
+
+def write_large(path, tensors, mebibytes):
+    """A safetensors or npz file of so many tensors of this size, all of zeros."""
+    names = [f"tensor{number}" for number in range(tensors)]
+    size, zeros = mebibytes << 20, bytes(1 << 20)
+    if path.suffix == ".npz":
+        npy = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({size // 4},), }}".ljust(117) + "\n"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name in names:
+                with archive.open(f"{name}.npy", "w") as member:
+                    member.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(npy)) + npy.encode())
+                    for _ in range(mebibytes):
+                        member.write(zeros)
+        return
+    header = json.dumps({name: {"dtype": "F32", "shape": [size // 4], "data_offsets": [at * size, (at + 1) * size]}
+                         for at, name in enumerate(names)}).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + tensors * size)
 
 
 class CheckpointTool(unittest.TestCase):
@@ -139,6 +172,21 @@ class CheckpointTool(unittest.TestCase):
         found = json.loads(done.stdout)
         self.assertEqual((done.returncode, found["same"], len(found["differences"])), (1, False, 17))
         self.assertEqual(found["differences"][0], {"name": "0.bias", "what": f"only in {torch}"})
+
+    def test_memory_is_that_of_one_tensor(self):
+        mebibytes = 8
+        for kind in ("safetensors", "npz"):
+            one, many = self.folder / f"one.{kind}", self.folder / f"many.{kind}"
+            write_large(one, 1, mebibytes)
+            write_large(many, 8, mebibytes)
+            for command in ("inspect", "verify", "diff"):
+                peaks = []
+                for path in (one, many):
+                    code, peak = peak_memory(command, path, *([path] if command == "diff" else []))
+                    self.assertEqual(code, 0)
+                    peaks.append(peak / 2**20)
+                print(f"{command} of {kind}: {peaks[0]:.0f} MiB for 1 tensor of {mebibytes} MiB, {peaks[1]:.0f} for 8")
+                self.assertLess(peaks[1], peaks[0] + mebibytes / 2)
 
     def test_errors_are_one_line(self):
         foreign = self.folder / "foreign"

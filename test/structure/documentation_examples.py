@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The C++ of a documentation page as one program, whose output is what the page says it is.
+"""The C++ of a documentation page as one program, whose output is what the page says it is; that of README.md,
+whose blocks are functions, as a header.
 
 The first block of a page is seen by all the others; each of these stands in braces of its own. What a
 statement with std::cout prints stands in the comment behind it and in the comment lines that follow it or
@@ -9,6 +10,7 @@ the brace that ends its loop:
 
 Usage: documentation_examples.py generate PAGE...            writes the program to standard output
        documentation_examples.py check PROGRAM PAGE...       runs it and compares
+       documentation_examples.py functions PAGE              writes its functions; main() becomes ten_lines()
 """
 import re
 import subprocess
@@ -75,6 +77,17 @@ def program(pages):
             + "std::cout << std::boolalpha << std::unitbuf;\n" + "\n".join(calls) + "\n}\n")
 
 
+def functions(page):
+    lines = ["#pragma once", "#include <lamina/lamina.hpp>", "namespace readme {", "using namespace lamina;"]
+    for line, code in blocks_of(page):
+        code = INCLUDE.sub("\n", code).replace("int main()", "inline int ten_lines()")
+        code = re.sub(r"^void ", "inline void ", code, flags=re.MULTILINE)
+        if "ten_lines" in code:  # only main may end without a value
+            code = re.sub(r"^}$", "  return 0;\n}", code, flags=re.MULTILINE)
+        lines.append(f'#line {line} "{page}"\n{code}')
+    return "\n".join([*lines, "}", ""])
+
+
 def check(executable, pages):
     run = subprocess.run([executable], capture_output=True, text=True, check=False)
     printed = {}
@@ -102,5 +115,7 @@ def check(executable, pages):
 
 if sys.argv[1] == "generate":
     print(program(sys.argv[2:]), end="")
+elif sys.argv[1] == "functions":
+    print(functions(sys.argv[2]), end="")
 else:
     sys.exit(1 if check(sys.argv[2], sys.argv[3:]) else 0)
