@@ -16,7 +16,10 @@ struct Operands {
 
 std::shared_ptr<Operands> operands(const ConvolutionShape& shape, Layout layout) {
   auto made = std::make_shared<Operands>();
-  made->options = {.padding = lamina::Padding::same, .layout = layout};
+  made->options = {.strides = {shape.stride, shape.stride},
+                   .padding = {shape.padding(), shape.padding(), shape.padding(), shape.padding()},
+                   .dilation = {shape.dilation, shape.dilation},
+                   .layout = layout};
   made->x = image(kInput, shape.input, layout);
   made->kernel = kernel(kKernels, kernel_shape(shape));
   made->output_gradient = image(kOutputGradient, shape.output(), layout);
@@ -34,7 +37,8 @@ void add_pass(const ConvolutionShape& shape, Layout layout, const char* pass, Fu
                       const bool is_kernel = with->result.shape() == with->kernel.shape();
                       return std::vector{checksum("result", with->result.value(),
                                                   is_kernel ? Layout::channels_last : layout)};
-                    }};
+                    },
+                .limit = flops(shape.flops())};
   });
 }
 
@@ -49,7 +53,7 @@ void add_convolution() {
         return lamina::conv2d_weight_gradient(o.x, o.output_gradient, o.kernel.shape(), o.options);
       });
       // Nobody asks for the gradient of the pixels.
-      if (shape.input.channels == 1) continue;
+      if (shape.input.channels <= 3) continue;
       add_pass(shape, layout, "input_gradient", [](const Operands& o) {
         return lamina::conv2d_input_gradient(o.output_gradient, o.kernel, o.x.shape(), o.options);
       });

@@ -21,6 +21,12 @@ struct ImageShape {
 inline constexpr std::array<ImageShape, 3> kNormalizedImages{
     {{64, 64, 56, 56}, {128, 32, 28, 28}, {32, 256, 14, 14}}};
 
+// Batch normalization, ReLU and perhaps 2x2 max pooling, forward and backward.
+inline std::string block_name(const ImageShape& shape, const std::string& layout, bool pooled) {
+  return std::string("fused_blocks/") + (pooled ? "bn_relu_pool/" : "bn_relu/") + shape.name() +
+         "/" + layout;
+}
+
 struct MatrixShape {
   std::int64_t rows, columns;
 
@@ -30,26 +36,60 @@ inline constexpr std::array<MatrixShape, 1> kNormalizedMatrices{{{4096, 128}}};
 inline constexpr double kEpsilon = 1e-5;
 inline constexpr double kMomentum = 0.9;  // weight of the old moving statistics
 
-// Square kernels, stride 1, padded so that the image keeps its extents.
+// Square kernels, odd; padded so that stride 1 keeps the extents.
 struct ConvolutionShape {
   ImageShape input;
-  std::int64_t kernel, filters;
+  std::int64_t kernel, filters, stride = 1, dilation = 1;
 
-  ImageShape output() const { return {input.count, filters, input.height, input.width}; }
-  std::int64_t kernel_size() const { return kernel * kernel * input.channels * filters; }
+  std::int64_t padding() const { return kernel / 2 * dilation; }
+  std::int64_t output_extent(std::int64_t extent) const { return (extent - 1) / stride + 1; }
+  ImageShape output() const {
+    return {input.count, filters, output_extent(input.height), output_extent(input.width)};
+  }
+  // Products with padding are not counted: nobody has to compute them.
+  double flops() const {
+    const double per_channels = static_cast<double>(taps(input.height) * taps(input.width));
+    return 2 * per_channels * static_cast<double>(input.count * input.channels * filters);
+  }
   std::string name() const {
-    return input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) + "_" +
-           std::to_string(filters);
+    std::string text = input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) +
+                       "_" + std::to_string(filters);
+    if (stride > 1) text += "_stride_" + std::to_string(stride);
+    if (dilation > 1) text += "_dilation_" + std::to_string(dilation);
+    return text;
+  }
+
+ private:
+  // Of all windows along one axis: the elements that lie in the image.
+  std::int64_t taps(std::int64_t extent) const {
+    std::int64_t count = 0;
+    for (std::int64_t out = 0; out < output_extent(extent); ++out) {
+      for (std::int64_t k = 0; k < kernel; ++k) {
+        const std::int64_t in = out * stride + k * dilation - padding();
+        count += in >= 0 && in < extent;
+      }
+    }
+    return count;
   }
 };
-inline constexpr std::array<ConvolutionShape, 4> kConvolutions{{{{128, 32, 14, 14}, 5, 64},
-                                                                {{64, 32, 14, 14}, 3, 64},
-                                                                {{32, 64, 56, 56}, 3, 64},
-                                                                {{128, 1, 28, 28}, 5, 32}}};
+inline constexpr std::array<ConvolutionShape, 11> kConvolutions{{
+    {.input = {128, 32, 14, 14}, .kernel = 5, .filters = 64},
+    {.input = {64, 32, 14, 14}, .kernel = 3, .filters = 64},
+    {.input = {32, 64, 56, 56}, .kernel = 3, .filters = 64},
+    {.input = {128, 1, 28, 28}, .kernel = 5, .filters = 32},
+    {.input = {32, 3, 64, 64}, .kernel = 7, .filters = 64, .stride = 2},
+    {.input = {32, 64, 28, 28}, .kernel = 1, .filters = 256},
+    {.input = {32, 64, 28, 28}, .kernel = 3, .filters = 128, .stride = 2},
+    {.input = {32, 64, 28, 28}, .kernel = 3, .filters = 64, .dilation = 2},
+    {.input = {32, 8, 28, 28}, .kernel = 3, .filters = 16},
+    {.input = {32, 19, 28, 28}, .kernel = 3, .filters = 37},
+    {.input = {16, 512, 7, 7}, .kernel = 3, .filters = 512},
+}};
 
 struct DenseShape {
   std::int64_t batch, features, units;
 
+  double flops() const { return 2.0 * static_cast<double>(batch * features * units); }
   std::string name() const {
     return std::to_string(batch) + "x" + std::to_string(features) + "x" + std::to_string(units);
   }
