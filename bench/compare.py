@@ -24,6 +24,7 @@ from comparison.results import Result, is_machine, rows_of, work_of
 from comparison.table import header, table_of
 
 MACHINE_SECONDS = 0.1  # are enough for a case of the machine
+QUICK_SECONDS = 110  # after them --quick does with one round
 # --quick leaves out the network's single layers, convolutions that no network of the benchmark has, and what takes
 # long without being anybody's best.
 NOT_QUICK = re.compile(r"cnn_layers/|convolution/(?!128x32x14x14|64x32x14x14|32x64x56x56|128x1x28x28)"
@@ -66,6 +67,8 @@ class Comparison:
         warn(f"[{time.monotonic() - self.start:4.0f} s] {threads} thread(s): {group}")
         seconds = min(self.options.seconds, MACHINE_SECONDS) if group == "machine" else self.options.seconds
         for turn in range(self.options.rounds):
+            if turn > 0 and self.options.quick and time.monotonic() - self.start > QUICK_SECONDS:
+                return
             for name in list(self.programs)[::-1 if turn % 2 else 1]:
                 # Half a minute of every round goes into starting it.
                 if name == "tensorflow" and self.options.quick and turn > 0:

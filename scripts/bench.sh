@@ -78,7 +78,7 @@ else
   notice "libtorch could not be installed: lamina is measured without it."
 fi
 option libtorch "\"$libtorch\""
-if need_package libdnnl-dev test -e /usr/include/dnnl.hpp; then
+if need_package libdnnl-dev "${CXX:-c++}" -fsyntax-only -include dnnl.hpp -x c++ /dev/null; then
   programs+=(--peer "onednn=$folder/lamina/bench/peers/onednn_bench")
   option onednn true
 else

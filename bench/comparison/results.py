@@ -7,6 +7,9 @@ import re
 import statistics
 
 TOLERANCE = 1e-4  # of a checksum, relative to the norm of the values
+# Behind ReLU and pooling rounding decides on which side of a corner a value lies. Peers that sum 200,000 values of a
+# channel in float have means that are off by some 1e-6, and send the gradients of dozens of elements elsewhere.
+TOLERANCE_WITH_CORNERS = 1e-2
 LAYOUT = re.compile(r"/(nhwc|nchw|blocked)(?=/|$)")
 # Here the layout is part of the work: what comes before and after has it too.
 FIXED_LAYOUT = ("batch_normalization/", "fused_blocks/")
@@ -63,16 +66,17 @@ def limit_time(limit, machine):
     return total or None
 
 
-def differences(ours, theirs):
+def differences(case, ours, theirs):
     """Which checks disagree; an empty list when both computed the same."""
+    tolerance = TOLERANCE_WITH_CORNERS if case.startswith("fused_blocks/") else TOLERANCE
     found = []
     if ours.keys() != theirs.keys():
         return [f"checks {sorted(ours)} against {sorted(theirs)}"]
     for name, (value, scale) in ours.items():
         other, other_scale = theirs[name]
         numbers = (value, scale, other, other_scale)
-        if None in numbers or abs(value - other) > TOLERANCE * max(scale, other_scale, 1e-30) \
-                or abs(scale - other_scale) > TOLERANCE * max(scale, other_scale):
+        if None in numbers or abs(value - other) > tolerance * max(scale, other_scale, 1e-30) \
+                or abs(scale - other_scale) > tolerance * max(scale, other_scale):
             found.append(f"{name}: {value} (size {scale}) against {other} (size {other_scale})")
     return found
 
@@ -139,6 +143,6 @@ def rows_of(results, threads):
         compared = [peer for peer in peers if peer.comparable and peer.result.checks]
         if result.checks and compared:
             made["differences"] = [f"{peer.name}: {text}" for peer in compared
-                                   for text in differences(result.checks, peer.result.checks)]
+                                   for text in differences(case, result.checks, peer.result.checks)]
         rows.append(made)
     return rows
