@@ -77,4 +77,4 @@ def table_of(changed, rows, baseline):
     new = [row for row in rows if not any(row is change[0] for change in changed)]
     if new:
         yield ""
-        yield "not in the baseline: " + ", ".join(sorted({row["case"] for row in new}))
+        yield "not in the baseline: " + ", ".join(f"{row['case']} ({row['threads']}T)" for row in new)

@@ -252,7 +252,7 @@ class Baseline(Programs):
         rows = json.loads(self.changed(before, now, "--json").stdout)
         self.assertAlmostEqual(rows[0]["baseline_ratio"], 1.1)
         self.assertNotIn("baseline_ratio", rows[1])
-        self.assertIn("not in the baseline: tape/b", self.changed(before, now).stdout)
+        self.assertIn("not in the baseline: tape/b (1T)\n", self.changed(before, now).stdout)
 
     def test_the_file_names_the_cpu(self):
         self.changed([*machine(10.0), lamina("tape/a", 1.0)], [lamina("tape/a", 1.0)])
