@@ -5,6 +5,7 @@ TensorFlow's convolutions take on a CPU.
 
 A name is lamina's with a variant behind it: training_step/mlp@xla. Needs tensorflow-cpu and tf-keras.
 """
+import contextlib
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -21,9 +22,23 @@ LEARNING_RATE, SGD_MOMENTUM = 0.01, 0.9
 tf = None  # imported when something is measured: listing the cases takes no time
 
 
+@contextlib.contextmanager
+def silence():
+    """TensorFlow greets on the standard error whatever its log level is; Python's own errors are printed later."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
 def start(threads):
     global tf
-    import tensorflow
+    with silence():
+        import tensorflow
     tf = tensorflow
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
