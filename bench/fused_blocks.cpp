@@ -1,6 +1,7 @@
-// Batch normalization with what usually follows it, forward and backward: ReLU, and ReLU with 2x2 max
-// pooling. The limit: x is read for the statistics and again for the output; backward, x and the
-// output's gradient are read twice and the input's gradient is written. Nothing else has to be kept.
+// Batch normalization with what usually follows it, forward and backward: ReLU, and ReLU with 2x2
+// max pooling. The limit: x is read for the statistics and again for the output; backward, x and
+// the output's gradient are read twice and the input's gradient is written. Nothing else has to be
+// kept.
 #include <cases.hpp>
 #include <support/inputs.hpp>
 #include <support/layer_run.hpp>

@@ -1,5 +1,5 @@
-// launch COMMAND...: runs it and prints what it cost, as one line of JSON. A process of its own, because the
-// memory of a child that a large process starts is counted from what that process held.
+// launch COMMAND...: runs it and prints what it cost, as one line of JSON. A process of its own,
+// because the memory of a child that a large process starts is counted from what that process held.
 //   {"status": 0, "seconds": 0.012, "cpu_seconds": 0.010, "peak_memory": 9.1}      (MiB)
 #include <fcntl.h>
 #include <sys/resource.h>

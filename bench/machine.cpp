@@ -1,7 +1,7 @@
 // What the machine can do: multiply-adds in registers, and passes over memory that do nothing else.
 //
-// The limits that other cases are measured against (support/limits.hpp). Times are per GFLOP, and per
-// pass over tensors of the sizes that batch normalization is measured with.
+// The limits that other cases are measured against (support/limits.hpp). Times are per GFLOP, and
+// per pass over tensors of the sizes that batch normalization is measured with.
 #include <cases.hpp>
 #include <support/harness.hpp>
 #include <support/inputs.hpp>

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Measures lamina beside libtorch, TensorFlow and oneDNN: the same work, alternately, in one run, with the
-# same thread binding; checks that all computed the same, and prints one table: lamina, the best peer (its
-# best layout, its memory kept), ratio, share of what the machine can do. The first start downloads libtorch
-# and TensorFlow (some 2 GB, into build-bench/) and builds all sides; what cannot be had is left out.
+# Measures lamina beside libtorch, TensorFlow and oneDNN: the same work, alternately, in one run,
+# with the same thread binding; checks that all computed the same, and prints one table: lamina, the
+# best peer (its best layout, its memory kept), ratio, share of what the machine can do. The first
+# start downloads libtorch and TensorFlow (some 2 GB, into build-bench/) and builds all sides; what
+# cannot be had is left out.
 #   --filter REGEX   only cases whose name matches
 #   --quick          two short rounds (TensorFlow: one) of the most telling cases: under 3 minutes
 #   --json           an array of objects instead of the table

@@ -27,8 +27,8 @@ Norm norm(std::int64_t channels) {
       torch::nn::BatchNormOptions(channels).eps(bench::kEpsilon).momentum(1 - bench::kMomentum));
 }
 
-// Their kernels have the values of the streams from `kernels` on. ReLU in place is the faster way, and
-// not possible where a layer is called by itself.
+// Their kernels have the values of the streams from `kernels` on. ReLU in place is the faster way,
+// and not possible where a layer is called by itself.
 torch::nn::Sequential make_mlp(std::uint64_t kernels = bench::kKernels);
 torch::nn::Sequential make_cnn(bool last, std::uint64_t kernels = bench::kKernels,
                                bool in_place = true);

@@ -1,6 +1,6 @@
-// onednn_bench: batch normalization and convolution by oneDNN, in the layouts of lamina_bench and in
-// the one that oneDNN chooses itself ("blocked"). Kernels always have the layout that it chooses;
-// conversions are not timed, results are made before and overwritten.
+// onednn_bench: batch normalization and convolution by oneDNN, in the layouts of lamina_bench and
+// in the one that oneDNN chooses itself ("blocked"). Kernels always have the layout that it
+// chooses; conversions are not timed, results are made before and overwritten.
 #include <omp.h>
 
 #include <dnnl.hpp>

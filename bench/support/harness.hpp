@@ -8,9 +8,9 @@
 //   {"program": "lamina", "peak_memory": 61.2}
 //
 // A work that names a baseline is timed in turn with it, and its line also says "baseline" (the
-// baseline's median) and "times_baseline" (the median of the quotients of neighbouring samples). One
-// with a limit says so too: "limit": {"machine/fma": 0.9}. The last line has the most memory that the
-// process held, in MiB.
+// baseline's median) and "times_baseline" (the median of the quotients of neighbouring samples).
+// One with a limit says so too: "limit": {"machine/fma": 0.9}. The last line has the most memory
+// that the process held, in MiB.
 //
 // Times are milliseconds per unit of work: with one thread CPU time of the process, with more
 // threads wall time. A sample is disturbed when the process's threads waited for a CPU during more

@@ -35,8 +35,9 @@ inline Limit passes(std::int64_t elements, Passes p) {
   return limit;
 }
 
-// Batch normalization. With channels first a channel's values fit into a cache and are fetched once;
-// with channels last (and in matrices) the statistics have seen everything before the first result.
+// Batch normalization. With channels first a channel's values fit into a cache and are fetched
+// once; with channels last (and in matrices) the statistics have seen everything before the first
+// result.
 inline Passes normalization_forward(bool channels_last) {
   return {.read = channels_last ? 1.0 : 0.0, .copy = 1};
 }

@@ -1,16 +1,16 @@
-// Training on the real MNIST to a given accuracy: one recipe, the same batches and initial weights for
-// every library.
+// Training on the real MNIST to a given accuracy: one recipe, the same batches and initial weights
+// for every library.
 //
-// Pixels (v / 255 - 0.1307) / 0.3081; batches of 128, a new permutation every epoch, the last partial
-// batch dropped; SGD with momentum 0.9, whose learning rate rises linearly from 0.01 to 0.1 over the
-// first 30 % of all steps and then falls linearly to 0. Only training is timed: not reading files, not
-// evaluation.
+// Pixels (v / 255 - 0.1307) / 0.3081; batches of 128, a new permutation every epoch, the last
+// partial batch dropped; SGD with momentum 0.9, whose learning rate rises linearly from 0.01 to 0.1
+// over the first 30 % of all steps and then falls linearly to 0. Only training is timed: not
+// reading files, not evaluation.
 //
 // A program prints one line of JSON:
 //   {"program": "lamina", "model": "cnn", "epochs": 1, "seed": 1, "threads": 2, "seconds": 20.1,
 //    "cpu_seconds": 40.0, "accuracy": 0.9912, "peak_memory": 512.3}
-// and takes --model cnn|mlp, --epochs N, --seed N, --threads N, --data FOLDER (the four files of MNIST),
-// --layout nhwc|nchw, and --steps N to stop early.
+// and takes --model cnn|mlp, --epochs N, --seed N, --threads N, --data FOLDER (the four files of
+// MNIST), --layout nhwc|nchw, and --steps N to stop early.
 #pragma once
 
 #include <cstdint>
