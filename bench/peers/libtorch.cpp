@@ -2,6 +2,7 @@
 //
 // Logical order is libtorch's (N, C, H, W); "nhwc" in a name stands for the memory format
 // channels_last, which libtorch prefers for convolutions.
+#include <libtorch_layer_run.hpp>
 #include <libtorch_networks.hpp>
 #include <support/harness.hpp>
 
@@ -16,109 +17,6 @@ using namespace peer;
 
 constexpr std::array<bool, 2> kChannelsLast{true, false};
 const char* layout_name(bool last) { return last ? "nhwc" : "nchw"; }
-
-// Of images in the order (N, H, W, C), of kernels as (rows, columns, in, out), of matrices as they
-// are.
-Check checksum(const std::string& name, const Tensor& values, at::IntArrayRef order) {
-  const Tensor ordered = (order.empty() ? values : values.permute(order)).detach().contiguous();
-  return bench::checksum(name, {ordered.data_ptr<float>(), std::size_t(ordered.numel())});
-}
-Check checksum(const std::string& name, const Tensor& values) {
-  return checksum(name, values,
-                  values.dim() == 4 ? at::IntArrayRef{0, 2, 3, 1} : at::IntArrayRef{});
-}
-Check kernel_checksum(const std::string& name, const Tensor& values) {
-  return checksum(name, values,
-                  values.dim() == 4 ? at::IntArrayRef{2, 3, 1, 0} : at::IntArrayRef{1, 0});
-}
-
-// One layer in training, forward and backward timed apart.
-struct LayerRun {
-  nn::AnyModule layer;
-  Tensor input, x, y, seed;
-  std::vector<Tensor> parameters, gradients;
-
-  LayerRun(nn::AnyModule module, Tensor given) : layer(std::move(module)), input(std::move(given)) {
-    std::uint64_t stream = bench::kKernels;
-    torch::NoGradGuard off;
-    for (Tensor& parameter : layer.ptr()->parameters()) {
-      if (parameter.dim() == 4) {
-        parameter.copy_(convolution_kernel(stream++, parameter.sizes()));
-      } else if (parameter.dim() == 2) {
-        parameter.copy_(dense_kernel(stream++, parameter.size(0), parameter.size(1)));
-      }
-      parameters.push_back(parameter);
-    }
-    if (input.dim() == 4 && input.is_contiguous(at::MemoryFormat::ChannelsLast)) {
-      for (Tensor& parameter : parameters) {
-        if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(format(true)));
-      }
-    }
-    const Tensor result = layer.forward(input);
-    const auto s = result.sizes();
-    seed = s.size() == 4 ? image(bench::kOutputGradient, {s[0], s[1], s[2], s[3]},
-                                 result.is_contiguous(at::MemoryFormat::ChannelsLast))
-                         : tensor(bench::kOutputGradient, s);
-  }
-  void begin() {
-    gradients.clear();
-    y = Tensor();
-    x = input.detach().requires_grad_();
-  }
-  void forward() { y = layer.forward(x); }
-  void backward(bool of_input, bool of_parameters) {
-    std::vector<Tensor> sources;
-    if (of_input) sources.push_back(x);
-    if (of_parameters) sources.insert(sources.end(), parameters.begin(), parameters.end());
-    gradients = torch::autograd::grad({y}, sources, {seed});
-  }
-  std::vector<Check> gradient_checks(bool of_input) const {
-    std::vector<Check> checks;
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      const std::string name = "gradient " + std::to_string(i);
-      const bool kernel = !(of_input && i == 0) && gradients[i].dim() > 1;
-      checks.push_back(kernel ? kernel_checksum(name, gradients[i]) : checksum(name, gradients[i]));
-    }
-    return checks;
-  }
-};
-
-using MakeLayer = std::function<std::shared_ptr<LayerRun>()>;
-
-void add_forward(const std::string& name, MakeLayer make) {
-  bench::add(name, [make] {
-    auto run = make();
-    return Work{.run = [run] { run->forward(); },
-                .prepare = [run] { run->begin(); },
-                .check = [run] { return std::vector{checksum("y", run->y)}; }};
-  });
-}
-
-void add_backward(const std::string& name, MakeLayer make, bool of_input, bool of_parameters) {
-  bench::add(name, [=] {
-    auto run = make();
-    return Work{.run = [=] { run->backward(of_input, of_parameters); },
-                .prepare =
-                    [run] {
-                      run->begin();
-                      run->forward();
-                    },
-                .check = [=] { return run->gradient_checks(of_input); }};
-  });
-}
-
-void add_step(const std::string& name, MakeLayer make) {
-  bench::add(name, [make] {
-    auto run = make();
-    return Work{.run =
-                    [run] {
-                      run->forward();
-                      run->backward(true, true);
-                    },
-                .prepare = [run] { run->begin(); },
-                .check = [run] { return run->gradient_checks(true); }};
-  });
-}
 
 template <class Norm>
 Norm scaled_norm(std::int64_t channels) {
