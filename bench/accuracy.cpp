@@ -25,6 +25,13 @@ class LaminaLearner : public bench::Learner {
     const std::vector<std::int64_t> first{0};
     net_(pixels(training, first), {.updates = lamina::StateUpdates::discard, .rng = &random_});
     bench::assign_kernels(net_, recipe.kernels());
+    for (const auto& parameter : net_.parameters()) {
+      if (parameter->value.shape().rank() < 2) continue;
+      Tensor<float> kernel = parameter->value;
+      std::transform(kernel.data(), kernel.data() + kernel.size(), kernel.mutable_data(),
+                     [](float value) { return bench::kKernelFactor * value; });
+      parameter->assign(kernel);
+    }
     optimizer_ = std::make_unique<lamina::SGD<float>>(
         net_.parameters(), lamina::SGDOptions{.learning_rate = lamina::Schedule(
                                                   [this](std::int64_t) { return learning_rate_; }),

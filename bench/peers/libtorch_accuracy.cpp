@@ -18,7 +18,12 @@ class LibtorchLearner : public bench::Learner {
         labels_(labels(training)),
         net_(recipe.model == "mlp" ? peer::make_mlp(recipe.kernels())
                                    : peer::make_cnn(recipe.layout == "nhwc", recipe.kernels())),
-        optimizer_(net_->parameters(), torch::optim::SGDOptions(0).momentum(bench::kSgdMomentum)) {}
+        optimizer_(net_->parameters(), torch::optim::SGDOptions(0).momentum(bench::kSgdMomentum)) {
+    torch::NoGradGuard off;
+    for (Tensor& parameter : net_->parameters()) {
+      if (parameter.dim() > 1) parameter.mul_(bench::kKernelFactor);
+    }
+  }
 
   void step(std::span<const std::int64_t> images, double learning_rate) override {
     const Tensor chosen =

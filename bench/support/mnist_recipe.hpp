@@ -40,6 +40,10 @@ struct Recipe {
   std::uint64_t kernels() const { return 1000 + 100 * seed; }
 };
 
+// Initial kernels lie within 1 / sqrt(fan_in), as PyTorch's do: those of bench::kernel_values times
+// this.
+inline constexpr float kKernelFactor = 0.40824829f;  // 1 / sqrt(6)
+
 // What a library does of it.
 class Learner {
  public:
