@@ -16,9 +16,18 @@ std::shared_ptr<LayerRun> normalization(lamina::Tensor<float> input, std::int64_
   return std::make_shared<LayerRun>(std::move(layer), std::move(input), layout);
 }
 
-void add_both(const std::string& name, std::function<std::shared_ptr<LayerRun>()> make) {
-  add(name + "/forward", [make] { return LayerRun::forward_work(make()); });
-  add(name + "/backward", [make] { return LayerRun::backward_work(make(), {}); });
+void add_both(const std::string& name, std::int64_t elements, bool channels_last,
+              std::function<std::shared_ptr<LayerRun>()> make) {
+  add(name + "/forward", [=] {
+    Work work = LayerRun::forward_work(make());
+    work.limit = passes(elements, normalization_forward(channels_last));
+    return work;
+  });
+  add(name + "/backward", [=] {
+    Work work = LayerRun::backward_work(make(), {});
+    work.limit = passes(elements, normalization_backward(channels_last));
+    return work;
+  });
 }
 
 }  // namespace
@@ -26,14 +35,16 @@ void add_both(const std::string& name, std::function<std::shared_ptr<LayerRun>()
 void add_batch_normalization() {
   for (const ImageShape& shape : kNormalizedImages) {
     for (const lamina::Layout layout : kLayouts) {
-      const std::int64_t axis = layout == lamina::Layout::channels_last ? 3 : 1;
-      add_both("batch_normalization/" + shape.name() + "/" + layout_name(layout), [=] {
-        return normalization(image(kInput, shape, layout), shape.channels, axis, layout);
-      });
+      const bool last = layout == lamina::Layout::channels_last;
+      add_both("batch_normalization/" + shape.name() + "/" + layout_name(layout), shape.size(),
+               last, [=] {
+                 return normalization(image(kInput, shape, layout), shape.channels, last ? 3 : 1,
+                                      layout);
+               });
     }
   }
   for (const MatrixShape& shape : kNormalizedMatrices) {
-    add_both("batch_normalization/" + shape.name(), [=] {
+    add_both("batch_normalization/" + shape.name(), shape.rows * shape.columns, true, [=] {
       return normalization(tensor(kInput, {shape.rows, shape.columns}), shape.columns, 1,
                            lamina::Layout::channels_last);
     });

@@ -1,5 +1,5 @@
 // What an option of batch normalization costs: forward and backward of the layer with it, beside
-// the plain layer in the same run. Channels last.
+// the plain layer in the same run. Channels last. The limit is that of the plain layer.
 #include <cases.hpp>
 #include <support/inputs.hpp>
 #include <support/layer_run.hpp>
@@ -50,11 +50,21 @@ Work step(const lamina::Tensor<float>& input, const Case* with) {
 }
 
 void add_all(const std::string& shape, std::function<lamina::Tensor<float>()> input) {
+  const auto limit = [](const lamina::Tensor<float>& x) {
+    return passes(x.size(), normalization_step(true));
+  };
+  add("batch_normalization_options/" + shape + "/plain", [=] {
+    const lamina::Tensor<float> x = input();
+    Work work = step(x, nullptr);
+    work.limit = limit(x);
+    return work;
+  });
   for (const Case& each : cases()) {
-    add("batch_normalization_options/" + shape + "/" + each.name, [&each, input] {
+    add("batch_normalization_options/" + shape + "/" + each.name, [&each, input, limit] {
       const lamina::Tensor<float> x = input();
       Work work = step(x, &each);
       work.baseline = std::make_shared<Work>(step(x, nullptr));
+      work.limit = limit(x);
       return work;
     });
   }

@@ -11,5 +11,7 @@ void add_matrix_product();
 void add_tape();
 void add_training_step();
 void add_cnn_layers();
+void add_machine();
+void add_fused_blocks();
 
 }  // namespace bench

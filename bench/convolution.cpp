@@ -38,7 +38,8 @@ void add_pass(const ConvolutionShape& shape, Layout layout, const char* pass, Fu
                       const bool is_kernel = with->result.shape() == with->kernel.shape();
                       return std::vector{checksum("result", with->result.value(),
                                                   is_kernel ? Layout::channels_last : layout)};
-                    }};
+                    },
+                .limit = flops(shape.flops())};
   });
 }
 
@@ -53,7 +54,7 @@ void add_convolution() {
         return lamina::conv2d_weight_gradient(o.x, o.output_gradient, o.kernel.shape(), o.options);
       });
       // Nobody asks for the gradient of the pixels.
-      if (shape.input.channels == 1) continue;
+      if (shape.input.channels <= 3) continue;
       add_pass(shape, layout, "input_gradient", [](const Operands& o) {
         return lamina::conv2d_input_gradient(o.output_gradient, o.kernel, o.x.shape(), o.options);
       });

@@ -13,11 +13,18 @@ void add_dense() {
                                             .units = shape.units, .use_bias = false}),
                                         tensor(kInput, {shape.batch, shape.features}));
     };
-    add(name + "/forward", [make] { return LayerRun::forward_work(make()); });
-    add(name + "/weight_gradient",
-        [make] { return LayerRun::backward_work(make(), {.input = false}); });
-    add(name + "/input_gradient",
-        [make] { return LayerRun::backward_work(make(), {.parameters = false}); });
+    const auto add_pass = [shape, name](const char* pass, std::function<Work()> work) {
+      add(name + "/" + pass, [=] {
+        Work made = work();
+        made.limit = flops(shape.flops());
+        return made;
+      });
+    };
+    add_pass("forward", [make] { return LayerRun::forward_work(make()); });
+    add_pass("weight_gradient",
+             [make] { return LayerRun::backward_work(make(), {.input = false}); });
+    add_pass("input_gradient",
+             [make] { return LayerRun::backward_work(make(), {.parameters = false}); });
   }
 }
 

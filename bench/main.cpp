@@ -28,8 +28,10 @@ std::map<std::string, std::string> about() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::add_machine();
   bench::add_batch_normalization();
   bench::add_batch_normalization_options();
+  bench::add_fused_blocks();
   bench::add_convolution();
   bench::add_dense();
   bench::add_matrix_product();

@@ -60,30 +60,45 @@ class Training {
   float loss_ = 0;
 };
 
-void add_training(const std::string& name, std::function<std::shared_ptr<Training>()> make) {
-  add("training_step/" + name, [make] {
+// `products`: the flops of the network's convolutions and dense layers, in all passes.
+void add_training(const std::string& name, double products,
+                  std::function<std::shared_ptr<Training>()> make) {
+  add("training_step/" + name, [=] {
     auto training = make();
-    return Work{.run = [=] { training->step(); },
-                .check = [=] { return training->first_losses(); }};
+    Work work{.run = [=] { training->step(); }, .check = [=] { return training->first_losses(); }};
+    if (products > 0) work.limit = flops(products);
+    return work;
   });
+}
+
+// Three passes (forward, two gradients), of which the first layer needs no gradient of its input.
+double mlp_flops() {
+  return 2 * DenseShape{kBatch, 784, 512}.flops() + 3 * DenseShape{kBatch, 512, 512}.flops() +
+         3 * DenseShape{kBatch, 512, 10}.flops();
+}
+double cnn_flops() {
+  const ConvolutionShape first{.input = {kBatch, 1, 28, 28}, .kernel = 5, .filters = 32};
+  const ConvolutionShape second{.input = {kBatch, 32, 14, 14}, .kernel = 5, .filters = 64};
+  return 2 * first.flops() + 3 * second.flops() + 3 * DenseShape{kBatch, 3136, 1024}.flops() +
+         3 * DenseShape{kBatch, 1024, 10}.flops();
 }
 
 }  // namespace
 
 void add_training_step() {
-  add_training("mlp", [] {
+  add_training("mlp", mlp_flops(), [] {
     const auto input = [](std::uint64_t stream) { return tensor(stream, {kBatch, 784}); };
     return std::make_shared<Training>(make_mlp(), input, kClasses);
   });
   for (const lamina::Layout layout : kLayouts) {
-    add_training(std::string("cnn/") + layout_name(layout), [layout] {
+    add_training(std::string("cnn/") + layout_name(layout), cnn_flops(), [layout] {
       const auto input = [layout](std::uint64_t stream) {
         return image(stream, {kBatch, 1, 28, 28}, layout);
       };
       return std::make_shared<Training>(make_cnn(layout), input, kClasses);
     });
   }
-  add_training("4_8_2", [] {
+  add_training("4_8_2", 0, [] {
     const auto input = [](std::uint64_t stream) { return tensor(stream, {16, 4}); };
     return std::make_shared<Training>(make_tiny(), input, 2);
   });

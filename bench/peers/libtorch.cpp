@@ -2,10 +2,9 @@
 //
 // Logical order is libtorch's (N, C, H, W); "nhwc" in a name stands for the memory format
 // channels_last, which libtorch prefers for convolutions.
-#include <torch/torch.h>
-
+#include <libtorch_layer_run.hpp>
+#include <libtorch_networks.hpp>
 #include <support/harness.hpp>
-#include <support/shapes.hpp>
 
 namespace {
 
@@ -14,143 +13,24 @@ using bench::ImageShape;
 using bench::Work;
 using torch::Tensor;
 namespace nn = torch::nn;
+using namespace peer;
 
 constexpr std::array<bool, 2> kChannelsLast{true, false};
 const char* layout_name(bool last) { return last ? "nhwc" : "nchw"; }
 
-Tensor from(const std::vector<float>& values, at::IntArrayRef shape) {
-  return torch::from_blob(const_cast<float*>(values.data()), shape).clone();
-}
-
-Tensor tensor(std::uint64_t stream, at::IntArrayRef shape, double low = -1, double high = 1) {
-  return from(bench::uniform_values(stream, c10::multiply_integers(shape), low, high), shape);
-}
-
-at::MemoryFormat format(bool last) {
-  return last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-}
-
-Tensor image(std::uint64_t stream, const ImageShape& s, bool last) {
-  return tensor(stream, {s.count, s.height, s.width, s.channels})
-      .permute({0, 3, 1, 2})
-      .contiguous(format(last));
-}
-
-// Of images in the order (N, H, W, C), of kernels as (rows, columns, in, out), of matrices as they
-// are.
-Check checksum(const std::string& name, const Tensor& values, at::IntArrayRef order) {
-  const Tensor ordered = (order.empty() ? values : values.permute(order)).detach().contiguous();
-  return bench::checksum(name, {ordered.data_ptr<float>(), std::size_t(ordered.numel())});
-}
-Check checksum(const std::string& name, const Tensor& values) {
-  return checksum(name, values,
-                  values.dim() == 4 ? at::IntArrayRef{0, 2, 3, 1} : at::IntArrayRef{});
-}
-Check kernel_checksum(const std::string& name, const Tensor& values) {
-  return checksum(name, values,
-                  values.dim() == 4 ? at::IntArrayRef{2, 3, 1, 0} : at::IntArrayRef{1, 0});
-}
-
-Tensor convolution_kernel(std::uint64_t stream, at::IntArrayRef oihw) {
-  const auto count = c10::multiply_integers(oihw);
-  return from(bench::kernel_values(stream, count, oihw[0]), {oihw[2], oihw[3], oihw[1], oihw[0]})
-      .permute({3, 2, 0, 1});
-}
-
-// The kernel of the first dense layer after an image: its inputs are listed (H, W, C) in the
-// values, and libtorch flattens to (C, H, W) whatever the memory format.
-Tensor dense_kernel(std::uint64_t stream, std::int64_t out, std::int64_t in,
-                    ImageShape image = {}) {
-  const Tensor kernel = from(bench::kernel_values(stream, in * out, out), {in, out});
-  if (image.channels == 0) return kernel.t().contiguous();
-  return kernel.view({image.height, image.width, image.channels, out})
-      .permute({3, 2, 0, 1})
-      .reshape({out, in});
-}
-
-// One layer in training, forward and backward timed apart.
-struct LayerRun {
-  nn::AnyModule layer;
-  Tensor input, x, y, seed;
-  std::vector<Tensor> parameters, gradients;
-
-  LayerRun(nn::AnyModule module, Tensor given) : layer(std::move(module)), input(std::move(given)) {
-    std::uint64_t stream = bench::kKernels;
-    torch::NoGradGuard off;
-    for (Tensor& parameter : layer.ptr()->parameters()) {
-      if (parameter.dim() == 4) {
-        parameter.copy_(convolution_kernel(stream++, parameter.sizes()));
-      } else if (parameter.dim() == 2) {
-        parameter.copy_(dense_kernel(stream++, parameter.size(0), parameter.size(1)));
-      }
-      parameters.push_back(parameter);
-    }
-    if (input.dim() == 4 && input.is_contiguous(at::MemoryFormat::ChannelsLast)) {
-      for (Tensor& parameter : parameters) {
-        if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(format(true)));
-      }
-    }
-    const Tensor result = layer.forward(input);
-    const auto s = result.sizes();
-    seed = s.size() == 4 ? image(bench::kOutputGradient, {s[0], s[1], s[2], s[3]},
-                                 result.is_contiguous(at::MemoryFormat::ChannelsLast))
-                         : tensor(bench::kOutputGradient, s);
-  }
-  void begin() {
-    gradients.clear();
-    y = Tensor();
-    x = input.detach().requires_grad_();
-  }
-  void forward() { y = layer.forward(x); }
-  void backward(bool of_input, bool of_parameters) {
-    std::vector<Tensor> sources;
-    if (of_input) sources.push_back(x);
-    if (of_parameters) sources.insert(sources.end(), parameters.begin(), parameters.end());
-    gradients = torch::autograd::grad({y}, sources, {seed});
-  }
-  std::vector<Check> gradient_checks(bool of_input) const {
-    std::vector<Check> checks;
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      const std::string name = "gradient " + std::to_string(i);
-      const bool kernel = !(of_input && i == 0) && gradients[i].dim() > 1;
-      checks.push_back(kernel ? kernel_checksum(name, gradients[i]) : checksum(name, gradients[i]));
-    }
-    return checks;
-  }
-};
-
-using MakeLayer = std::function<std::shared_ptr<LayerRun>()>;
-
-void add_forward(const std::string& name, MakeLayer make) {
-  bench::add(name, [make] {
-    auto run = make();
-    return Work{.run = [run] { run->forward(); },
-                .prepare = [run] { run->begin(); },
-                .check = [run] { return std::vector{checksum("y", run->y)}; }};
-  });
-}
-
-void add_backward(const std::string& name, MakeLayer make, bool of_input, bool of_parameters) {
-  bench::add(name, [=] {
-    auto run = make();
-    return Work{.run = [=] { run->backward(of_input, of_parameters); },
-                .prepare =
-                    [run] {
-                      run->begin();
-                      run->forward();
-                    },
-                .check = [=] { return run->gradient_checks(of_input); }};
-  });
+template <class Norm>
+Norm scaled_norm(std::int64_t channels) {
+  Norm layer = norm<Norm>(channels);
+  torch::NoGradGuard off;
+  layer->weight.copy_(tensor(bench::kScale, {channels}, 0.5, 1.5));
+  layer->bias.copy_(tensor(bench::kShift, {channels}));
+  return layer;
 }
 
 template <class Norm>
 MakeLayer normalization(std::function<Tensor()> input, std::int64_t channels) {
   return [=] {
-    Norm layer(nn::BatchNormOptions(channels).eps(bench::kEpsilon).momentum(1 - bench::kMomentum));
-    torch::NoGradGuard off;
-    layer->weight.copy_(tensor(bench::kScale, {channels}, 0.5, 1.5));
-    layer->bias.copy_(tensor(bench::kShift, {channels}));
-    return std::make_shared<LayerRun>(nn::AnyModule(layer), input());
+    return std::make_shared<LayerRun>(nn::AnyModule(scaled_norm<Norm>(channels)), input());
   };
 }
 
@@ -170,6 +50,53 @@ void add_batch_normalization() {
     const auto input = [=] { return tensor(bench::kInput, {shape.rows, shape.columns}); };
     add_both("batch_normalization/" + shape.name(),
              normalization<nn::BatchNorm1d>(input, shape.columns));
+  }
+}
+
+// The plain layer only: libtorch has none of the options.
+void add_batch_normalization_options() {
+  const auto name = [](const std::string& shape) {
+    return "batch_normalization_options/" + shape + "/plain";
+  };
+  for (const std::size_t i : {0, 1}) {
+    const ImageShape shape = bench::kNormalizedImages[i];
+    add_step(name(shape.name()), [=] {
+      return std::make_shared<LayerRun>(nn::AnyModule(norm<nn::BatchNorm2d>(shape.channels)),
+                                        image(bench::kInput, shape, true));
+    });
+  }
+  for (const bench::MatrixShape& shape : bench::kNormalizedMatrices) {
+    add_step(name(shape.name()), [=] {
+      return std::make_shared<LayerRun>(nn::AnyModule(norm<nn::BatchNorm1d>(shape.columns)),
+                                        tensor(bench::kInput, {shape.rows, shape.columns}));
+    });
+  }
+}
+
+struct BlockImpl : nn::Module {
+  nn::BatchNorm2d norm;
+  bool pooled;
+
+  BlockImpl(nn::BatchNorm2d given, bool pool)
+      : norm(register_module("norm", std::move(given))), pooled(pool) {}
+  Tensor forward(const Tensor& x) {
+    const Tensor y = norm(x).relu_();
+    return pooled ? at::max_pool2d(y, 2) : y;
+  }
+};
+TORCH_MODULE(Block);
+
+void add_fused_blocks() {
+  for (const ImageShape& shape : bench::kNormalizedImages) {
+    for (const bool last : kChannelsLast) {
+      for (const bool pooled : {false, true}) {
+        add_step(bench::block_name(shape, layout_name(last), pooled), [=] {
+          const Block block(scaled_norm<nn::BatchNorm2d>(shape.channels), pooled);
+          return std::make_shared<LayerRun>(nn::AnyModule(block),
+                                            image(bench::kInput, shape, last));
+        });
+      }
+    }
   }
 }
 
@@ -220,7 +147,7 @@ void add_convolution() {
       });
       add_convolution_pass(shape, last, "weight_gradient",
                            [](const Convolution& c) { return c.gradient(1); });
-      if (shape.input.channels == 1) continue;
+      if (shape.input.channels <= 3) continue;
       add_convolution_pass(shape, last, "input_gradient",
                            [](const Convolution& c) { return c.gradient(0); });
     }
@@ -278,52 +205,6 @@ void add_tape() {
     chain.add_up(x);
     chain.gradient = torch::autograd::grad({chain.end}, {x}, {chain.start})[0];
   });
-}
-
-nn::Linear dense(std::uint64_t stream, std::int64_t in, std::int64_t out, bool bias,
-                 ImageShape image = {}) {
-  nn::Linear layer(nn::LinearOptions(in, out).bias(bias));
-  torch::NoGradGuard off;
-  layer->weight.copy_(dense_kernel(stream, out, in, image));
-  if (bias) layer->bias.zero_();
-  return layer;
-}
-
-nn::Conv2d convolution(std::uint64_t stream, std::int64_t in, std::int64_t out, bool last) {
-  nn::Conv2d layer(nn::Conv2dOptions(in, out, 5).padding(2).bias(false));
-  torch::NoGradGuard off;
-  layer->weight.set_data(
-      convolution_kernel(stream, layer->weight.sizes()).contiguous(format(last)));
-  return layer;
-}
-
-template <class Norm>
-Norm norm(std::int64_t channels) {
-  return Norm(nn::BatchNormOptions(channels).eps(bench::kEpsilon).momentum(1 - bench::kMomentum));
-}
-
-nn::Sequential make_mlp() {
-  const std::uint64_t k = bench::kKernels;
-  return nn::Sequential(dense(k, 784, 512, false), norm<nn::BatchNorm1d>(512), nn::ReLU(),
-                        dense(k + 1, 512, 512, false), norm<nn::BatchNorm1d>(512), nn::ReLU(),
-                        dense(k + 2, 512, 10, true));
-}
-
-nn::Sequential make_cnn(bool last) {
-  const std::uint64_t k = bench::kKernels;
-  // What lamina flattens has the order of its layout.
-  const ImageShape flattened = last ? ImageShape{1, 64, 7, 7} : ImageShape{};
-  return nn::Sequential(convolution(k, 1, 32, last), norm<nn::BatchNorm2d>(32), nn::ReLU(),
-                        nn::MaxPool2d(nn::MaxPool2dOptions(2)), convolution(k + 1, 32, 64, last),
-                        norm<nn::BatchNorm2d>(64), nn::ReLU(),
-                        nn::MaxPool2d(nn::MaxPool2dOptions(2)), nn::Flatten(),
-                        dense(k + 2, 3136, 1024, false, flattened), norm<nn::BatchNorm1d>(1024),
-                        nn::ReLU(), dense(k + 3, 1024, 10, true));
-}
-
-nn::Sequential make_tiny() {
-  const std::uint64_t k = bench::kKernels;
-  return nn::Sequential(dense(k, 4, 8, true), nn::ReLU(), dense(k + 1, 8, 2, true));
 }
 
 class Training {
@@ -400,7 +281,7 @@ void add_cnn_layers() {
     for (const char* layer : bench::kCnnLayers) {
       const std::string name = std::string("cnn_layers/") + layout_name(last) + "/" + layer;
       const MakeLayer make = [i, last] {
-        nn::Sequential net = make_cnn(last);
+        nn::Sequential net = make_cnn(last, bench::kKernels, false);
         Tensor x = image(bench::kInput, {bench::kBatch, 1, 28, 28}, last);
         for (std::ptrdiff_t before = 0; before < i; ++before) {
           x = (net->begin() + before)->forward(x).detach();
@@ -440,6 +321,8 @@ std::map<std::string, std::string> about() {
 
 int main(int argc, char** argv) {
   add_batch_normalization();
+  add_batch_normalization_options();
+  add_fused_blocks();
   add_convolution();
   add_dense();
   add_tape();

