@@ -236,8 +236,14 @@ void save_npz(const std::string& path, const StateDict& state, const NpzOptions&
 }
 
 StateDict load_npz(const std::string& path, FileSystem& files) {
-  NpzValues values(files, {.who = "load_npz", .path = path});
-  return detail::read_all(values);
+  detail::FileReader file(files, {.who = "load_npz", .path = path});
+  StateDict state;
+  for (const detail::ZipMember& member : detail::read_zip_directory(file)) {
+    std::string name = array_name(member, file.task());
+    if (state.contains(name)) file.task().fail("have each member once", "'" + name + "' twice");
+    state.add(std::move(name), MemberReader(file, member).read());
+  }
+  return state;
 }
 
 std::unique_ptr<detail::ValueReader> detail::open_npz(FileSystem& files, FileTask task) {

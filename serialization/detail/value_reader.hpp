@@ -23,10 +23,4 @@ class ValueReader {
 std::unique_ptr<ValueReader> open_safetensors(FileSystem& files, FileTask task);
 std::unique_ptr<ValueReader> open_npz(FileSystem& files, FileTask task);
 
-inline StateDict read_all(ValueReader& reader) {
-  StateDict state;
-  for (const std::string& name : reader.names()) state.add(name, reader.read(name));
-  return state;
-}
-
 }  // namespace lamina::detail
