@@ -5,6 +5,7 @@ that docs/checkpoint_format.md tells all that it reads.
 Usage: read_checkpoint_test.py SOURCE_ROOT
 """
 import importlib.util
+import os
 import re
 import struct
 import subprocess
@@ -60,7 +61,8 @@ def sealed(manifest_bytes, body=b"", padding=b"\0"):
 
 class ReadCheckpoint(unittest.TestCase):
     def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
+        # Thousands of small files: in memory, where there is a file system for it.
+        temporary = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
 

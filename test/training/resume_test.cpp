@@ -1,11 +1,10 @@
 // A run that was interrupted and goes on ends in the same bytes as one that was not.
 #include <boost/test/unit_test.hpp>
 #include <csignal>
-#include <iostream>
 
 #include "support/files.hpp"
 #include "support/refusal.hpp"
-#include "training/support.hpp"
+#include "training/killed_runs.hpp"
 
 using namespace lamina;
 using namespace lamina::test;
@@ -14,14 +13,10 @@ namespace {
 
 constexpr std::int64_t kEpochs = 4, kSteps = 7;  // per epoch; the last batch has fewer examples
 
-struct Killed {};
-
 // One process's part of a run: everything is made anew.
 struct Process {
-  explicit Process(const std::filesystem::path& where, const OptimizerFactory& optimizer,
-                   Sequential<float> network = small_net<float>())
+  Process(const std::filesystem::path& where, const OptimizerFactory& optimizer)
       : folder(where.string()),
-        net(std::move(network)),
         trainer(net, {.loss = SoftmaxCrossEntropy(),
                       .optimizer = optimizer,
                       .metrics = {accuracy(), top_k(2)}}) {}
@@ -39,26 +34,9 @@ struct Process {
   History fit(const FitOptions& o) { return trainer.fit(three_blobs(60, 1), o); }
 
   std::string folder;
-  Sequential<float> net;
+  Sequential<float> net = small_net<float>();
   Trainer<float> trainer;
 };
-
-struct Outcome {
-  std::string checkpoint, log, best;
-  std::vector<double> losses;
-};
-
-Outcome outcome(const std::string& folder, const History& history) {
-  return {read_bytes(list_generations(folder).back()), read_bytes(folder + "/log.csv"),
-          read_bytes(list_generations(folder, {.prefix = "best"}).back()), history.at("val_loss")};
-}
-
-void check_same(const Outcome& a, const Outcome& b) {
-  BOOST_TEST((a.checkpoint == b.checkpoint));
-  BOOST_TEST(a.log == b.log);
-  BOOST_TEST((a.best == b.best));
-  BOOST_TEST(a.losses == b.losses, boost::test_tools::per_element());
-}
 
 Outcome whole(const OptimizerFactory& optimizer) {
   const TemporaryFolder folder(Medium::memory);
@@ -99,67 +77,17 @@ BOOST_AUTO_TEST_CASE(a_killed_run_ends_in_the_same_bytes_wherever_it_was_killed)
   }
 }
 
-// Every optimizer with every slot it can have, over a network with renormalized statistics and
-// dropout, shuffled data, rates from a schedule and early stopping; killed without warning at
-// several steps, checkpoints written in the background, and resumed with another thread count.
+// Each kind is killed after some steps; together these are all. resume_slow_test does all of each.
 BOOST_AUTO_TEST_CASE(every_optimizer_is_resumed_exactly_with_another_thread_count) {
-  const auto network = [] {
-    Sequential<float> net;
-    net.add<Dense>({.units = 13, .kernel_regularizer = l2(1e-3)})
-        .add<BatchNormalization>({.momentum = 0.9, .renorm = true})
-        .add<ReLU>()
-        .add<Dropout>({.rate = 0.3})
-        .add<Dense>({.units = 3});
-    return net;
-  };
-  const Schedule decay =
-      exponential_decay({.initial_learning_rate = 0.05, .decay_steps = 5, .decay_rate = 0.9});
-  const OptimizerFactory factories[] = {
-      sgd({.learning_rate = decay, .momentum = 0.9, .nesterov = true}),
-      rmsprop({.learning_rate = decay, .momentum = 0.5, .centered = true}),
-      adam({.learning_rate = decay, .amsgrad = true}),
-      adamw({.learning_rate = decay, .weight_decay = 0.01, .gradient_accumulation_steps = 2})};
-  const auto options = [](const Process& process, CallbackList extra = {}) {
-    FitOptions o = process.options();
-    o.callbacks = {csv_log(process.folder + "/log.csv"),
-                   checkpoint({.folder = process.folder,
-                               .keep = 2,
-                               .every_steps = 3,
-                               .best = "val_loss",
-                               .background = true}),
-                   early_stopping({.monitor = "val_loss", .patience = 2})};
-    o.callbacks.insert(o.callbacks.end(), extra.begin(), extra.end());
-    return o;
-  };
-  const int before = threads();
-  int resumed = 0;
-  for (const OptimizerFactory& factory : factories) {
-    set_threads(1);
-    const TemporaryFolder whole_folder(Medium::memory);
-    Process undisturbed(whole_folder.path(), factory, network());
-    const Outcome expected = outcome(undisturbed.folder, undisturbed.fit(options(undisturbed)));
-    for (const std::int64_t kill : {4, 7, 12, 20}) {
-      const TemporaryFolder folder(Medium::memory);
-      {
-        Process process(folder.path(), factory, network());
-        std::int64_t steps = 0;
-        const auto killer = on_step_end([&](TrainingRun&) {
-          if (++steps == kill) throw Killed();
-        });
-        BOOST_CHECK_THROW(process.fit(options(process, {killer})), Killed);
-      }
-      set_threads(2);
-      Process process(folder.path(), factory, network());
-      process.trainer.resume(process.folder);
-      BOOST_TEST_CONTEXT(factory.type() << " killed in step " << kill) {
-        check_same(outcome(process.folder, process.fit(options(process))), expected);
-      }
-      set_threads(1);
-      ++resumed;
+  resume_killed_runs([](std::size_t kind) {
+    const auto first = static_cast<std::int64_t>(kind);
+    const std::int64_t third = KilledRun::kSteps / 3 + 1;
+    std::vector<std::int64_t> steps;
+    for (std::int64_t n = 0; n < 3; ++n) {
+      steps.push_back((first + n * third) % KilledRun::kSteps + 1);
     }
-  }
-  set_threads(before);
-  std::cout << resumed << " killed runs of 4 optimizers ended in the bytes of the whole run\n";
+    return steps;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_run_ended_by_control_c_loses_no_step) {
