@@ -25,6 +25,7 @@ void check(const ReduceOnPlateauOptions& o) {
   detail::at_least(who, "min_delta", o.min_delta, 0);
   detail::at_least(who, "cooldown", static_cast<double>(o.cooldown), 0);
   detail::at_least(who, "min_learning_rate", o.min_learning_rate, 0);
+  detail::at_least(who, "epsilon", o.epsilon, 0);
 }
 
 class PlateauCallback final : public Callback {
@@ -102,7 +103,8 @@ double Plateau::next(double value, double rate) {
   }
   cooling = options_.cooldown;
   bad_epochs = 0;
-  return std::max(rate * options_.factor, options_.min_learning_rate);
+  const double reduced = std::max(rate * options_.factor, options_.min_learning_rate);
+  return torch && rate - reduced <= options_.epsilon ? rate : reduced;
 }
 
 CallbackPointer learning_rate_schedule(const Schedule& schedule) {

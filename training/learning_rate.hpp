@@ -21,8 +21,7 @@ CallbackPointer learning_rate_schedule(const Schedule& schedule);
 // Multiplies the rate by `factor` when the value has stopped improving.
 //   Keras:    better by more than min_delta; reduces when the bad epochs reach patience
 //   PyTorch:  better by more than min_delta, relative to the best where relative is set; reduces
-//   when the
-//             bad epochs exceed patience
+//             when the bad epochs exceed patience, and only by more than epsilon
 // Bad epochs are not counted during the cooldown after a reduction.
 struct ReduceOnPlateauOptions {
   std::string monitor = "val_loss";
@@ -34,6 +33,7 @@ struct ReduceOnPlateauOptions {
   MonitorMode mode = MonitorMode::automatic;
   bool relative = false;
   OptimizerFormula formula = OptimizerFormula::keras;
+  double epsilon = 1e-8;  // of PyTorch's formula
 };
 CallbackPointer reduce_on_plateau(const ReduceOnPlateauOptions& options = {});
 

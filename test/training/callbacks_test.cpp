@@ -172,6 +172,22 @@ BOOST_AUTO_TEST_CASE(reduce_on_plateau_by_hand) {
   BOOST_TEST(rates({.factor = 0.5, .patience = 2, .min_learning_rate = 0.4}, values) == bounded);
 }
 
+BOOST_AUTO_TEST_CASE(reduce_on_plateau_neither_raises_the_rate_nor_lowers_it_by_next_to_nothing) {
+  for (const OptimizerFormula formula : {OptimizerFormula::keras, OptimizerFormula::pytorch}) {
+    Plateau low({.patience = 0, .min_learning_rate = 2, .formula = formula}, false);
+    for (int epoch = 0; epoch < 4; ++epoch) BOOST_TEST(low.next(5, 1) == 1);
+  }
+  const auto after_two = [](const ReduceOnPlateauOptions& options) {
+    Plateau plateau(options, false);
+    plateau.next(5, 1);
+    return plateau.next(5, 1);
+  };
+  const auto torch = OptimizerFormula::pytorch;
+  BOOST_TEST(after_two({.factor = 0.75, .patience = 0, .formula = torch, .epsilon = 0.25}) == 1);
+  BOOST_TEST(after_two({.factor = 0.75, .patience = 0, .formula = torch, .epsilon = 0.24}) == 0.75);
+  BOOST_TEST(after_two({.factor = 0.75, .patience = 0, .epsilon = 0.25}) == 0.75);
+}
+
 BOOST_AUTO_TEST_CASE(learning_rate_schedule_sets_the_rate_of_every_epoch) {
   auto net = small_net<float>();
   auto trainer = trainer_for(net);
@@ -318,6 +334,8 @@ BOOST_AUTO_TEST_CASE(callbacks_refuse_options_that_mean_nothing) {
                          [] { reduce_on_plateau({.factor = 1}); });
   refuses<ArgumentError>("[reduce_on_plateau] patience must be finite and at least 0; got -1",
                          [] { reduce_on_plateau({.patience = -1}); });
+  refuses<ArgumentError>("[reduce_on_plateau] epsilon must be finite and at least 0; got -1",
+                         [] { reduce_on_plateau({.epsilon = -1}); });
   refuses<ArgumentError>("[reduce_on_plateau] cooldown must be finite and at least 0; got -1",
                          [] { reduce_on_plateau({.cooldown = -1}); });
   refuses<ArgumentError>("[checkpoint] folder must not be empty; got ''",
