@@ -7,6 +7,7 @@ void add_batch_normalization();
 void add_batch_normalization_options();
 void add_convolution();
 void add_dense();
+void add_matrix_product();
 void add_tape();
 void add_training_step();
 void add_cnn_layers();

@@ -16,8 +16,9 @@ struct Operands {
 
 std::shared_ptr<Operands> operands(const ConvolutionShape& shape, Layout layout) {
   auto made = std::make_shared<Operands>();
+  const std::int64_t p = shape.padding();
   made->options = {.strides = {shape.stride, shape.stride},
-                   .padding = {shape.padding(), shape.padding(), shape.padding(), shape.padding()},
+                   .padding = {p, p, p, p},
                    .dilation = {shape.dilation, shape.dilation},
                    .layout = layout};
   made->x = image(kInput, shape.input, layout);

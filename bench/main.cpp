@@ -1,5 +1,6 @@
 // lamina_bench: lamina's side of the comparison. scripts/bench.sh runs it beside its peers.
 #include <cases.hpp>
+#include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/lamina.hpp>
 #include <support/harness.hpp>
 
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
   bench::add_fused_blocks();
   bench::add_convolution();
   bench::add_dense();
+  bench::add_matrix_product();
   bench::add_tape();
   bench::add_training_step();
   bench::add_cnn_layers();
@@ -41,9 +43,7 @@ int main(int argc, char** argv) {
                      .set_threads = [](int count) { lamina::set_threads(count); },
                      .start_threads =
                          [] {
-                           // The first product sets OpenBLAS's threads.
-                           const lamina::Variable<float> a = lamina::Tensor<float>({256, 256}, 1);
-                           lamina::matmul(a, a);
+                           lamina::kernels::use_one_blas_thread();
                            lamina::parallel_for(lamina::threads(), [](std::int64_t) {});
                          },
                      .about = about});

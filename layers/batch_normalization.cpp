@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <lamina/autograd/tensor/error.hpp>
+#include <lamina/layers/activations.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/normalization_observer.hpp>
+#include <lamina/layers/pooling.hpp>
 #include <lamina/nn/initializers.hpp>
 
 namespace lamina {
@@ -30,6 +32,23 @@ void fill_weightless(MeasuredBatch<T>& batch, const Moments& moving) {
     std::copy_n(moving.mean.data(), channels, moments.mean.mutable_data() + first);
     std::copy_n(moving.variance.data(), channels, moments.variance.mutable_data() + first);
   }
+}
+
+// What one pass can do after the normalization: the layers without what their options add.
+template <Scalar T>
+bool is_plain_relu(const Module<T>& module) {
+  const auto* relu = dynamic_cast<const ReLU<T>*>(&module);
+  return relu && !relu->options().max_value && relu->options().negative_slope == 0 &&
+         relu->options().threshold == 0;
+}
+template <Scalar T>
+bool is_plain_pooling(const Module<T>& module) {
+  constexpr Extents2 kWindow = {2, 2};
+  const auto* pooling = dynamic_cast<const MaxPool2D<T>*>(&module);
+  return pooling && pooling->options().pool == kWindow &&
+         pooling->options().strides.value_or(kWindow) == kWindow &&
+         pooling->options().padding == Padding::valid &&
+         pooling->options().layout == Layout::channels_last;
 }
 
 }  // namespace
@@ -101,23 +120,42 @@ MovingStatistics<T>& BatchNormalization<T>::statistics(std::string_view bank) {
 template <Scalar T>
 Variable<T> BatchNormalization<T>::operator()(const Variable<T>& x, const Context<T>& ctx,
                                               const Call& call) {
-  return this->call(x, ctx, [&](const Context<T>& inner) { return normalize(x, inner, call); });
+  return this->call(
+      x, ctx, [&](const Context<T>& inner) { return normalize(x, inner, call, After::nothing); });
 }
 
 template <Scalar T>
 Variable<T> BatchNormalization<T>::operator()(const Variable<T>& x, const Context<T>& ctx,
                                               const Call& call) const {
-  return this->call(x, ctx, [&](const Context<T>& inner) { return normalize(x, inner, call); });
+  return this->call(
+      x, ctx, [&](const Context<T>& inner) { return normalize(x, inner, call, After::nothing); });
 }
 
 template <Scalar T>
 Variable<T> BatchNormalization<T>::forward(const Variable<T>& x, const Context<T>& ctx) const {
-  return normalize(x, ctx, {});
+  return normalize(x, ctx, {}, After::nothing);
+}
+
+template <Scalar T>
+std::size_t BatchNormalization<T>::absorbs(const Shape& input, Followers<T> next) const {
+  if (next.empty() || !is_plain_relu(*next[0])) return 0;
+  // Images with channels last, normalized by channel.
+  const bool images = input.rank() == 4 && options_.axis.size() == 1 &&
+                      (options_.axis.front() == 3 || options_.axis.front() == -1);
+  const bool pools =
+      next.size() > 1 && images && std::min(input[1], input[2]) >= 2 && is_plain_pooling(*next[1]);
+  return pools ? 2 : 1;
+}
+
+template <Scalar T>
+Variable<T> BatchNormalization<T>::forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
+                                                     Followers<T> absorbed) const {
+  return normalize(x, ctx, {}, absorbed.size() == 1 ? After::relu : After::relu_max_pool);
 }
 
 template <Scalar T>
 Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context<T>& ctx,
-                                             const Call& call) const {
+                                             const Call& call, After after) const {
   const bool training = call.training.value_or(ctx.training);
   const bool by_batch_statistics = options_.use_batch_statistics.value_or(training);
   const bool updates = training && options_.follows_training();
@@ -140,35 +178,36 @@ Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context
                           .parameter_shape = axes.parameter_shape(),
                           .estimator = stored_estimator(axes)});
   }
-  if (!by_batch_statistics && !updates) return by_moving(arranged, axes, moving, ctx);
+  if (!by_batch_statistics && !updates) return by_moving(arranged, axes, moving, ctx, after);
   MeasuredBatch<T> batch =
       measure(arranged.value(), training ? ghost_layout(axes) : axes.layout(), weights,
               SharedReduction(SharedReduction(), ctx.reduction));  // not owned: it is the caller's
   const BatchStatistics<T> statistics(batch.moments, batch.layout, axes.parameter_shape(),
                                       stored_estimator(axes));
   fill_weightless(batch, moving.moments());
-  Variable<T> y =
-      !by_batch_statistics ? by_moving(arranged, axes, moving, ctx)
-      : training ? adjusted(arranged, axes, batch, moving.correction(statistics, ctx.step), ctx)
-                 : by_batch(arranged, axes, batch, gamma_beta(ctx));
+  Variable<T> y = !by_batch_statistics ? by_moving(arranged, axes, moving, ctx, after)
+                  : training           ? adjusted(arranged, axes, batch,
+                                                  moving.correction(statistics, ctx.step), ctx, after)
+                                       : by_batch(arranged, axes, batch, gamma_beta(ctx), after);
   if (updates) moving.update(statistics, this->path(), ctx);
   return y;
 }
 
 template <Scalar T>
 Variable<T> BatchNormalization<T>::by_batch(const Variable<T>& x, const NormalizationAxes& axes,
-                                            const MeasuredBatch<T>& batch,
-                                            const Affine<T>& affine) const {
-  return axes.restored(normalize_by_batch(x, batch, affine.scale, affine.offset, options_.epsilon));
+                                            const MeasuredBatch<T>& batch, const Affine<T>& affine,
+                                            After after) const {
+  return axes.restored(
+      normalize_by_batch(x, batch, affine.scale, affine.offset, options_.epsilon, after));
 }
 
 template <Scalar T>
 Variable<T> BatchNormalization<T>::by_moving(const Variable<T>& x, const NormalizationAxes& axes,
                                              const MovingStatistics<T>& moving,
-                                             const Context<T>& ctx) const {
+                                             const Context<T>& ctx, After after) const {
   const Affine<T> affine = gamma_beta(ctx);
   return axes.restored(normalize_by_given(x, axes.layout(), moving.moments(), affine.scale,
-                                          affine.offset, options_.epsilon));
+                                          affine.offset, options_.epsilon, after));
 }
 
 // ((x_hat r + d) a + b) gamma + beta; only what differs from example to example is not composed
@@ -176,18 +215,19 @@ Variable<T> BatchNormalization<T>::by_moving(const Variable<T>& x, const Normali
 template <Scalar T>
 Variable<T> BatchNormalization<T>::adjusted(const Variable<T>& x, const NormalizationAxes& axes,
                                             const MeasuredBatch<T>& batch, const Affine<T>& renorm,
-                                            const Context<T>& ctx) const {
+                                            const Context<T>& ctx, After after) const {
   const Affine<T> last = gamma_beta(ctx);
-  if (!options_.adjustment) return by_batch(x, axes, batch, renorm.then(last));
+  if (!options_.adjustment) return by_batch(x, axes, batch, renorm.then(last), after);
   const ScaleAndBias<T> adjustment = adjustment_for(axes.input());
   const auto scale = axes.per_channel(adjustment.scale), bias = axes.per_channel(adjustment.bias);
   if (scale && bias) {
-    return by_batch(x, axes, batch, renorm.then({*scale, *bias}).then(last));
+    return by_batch(x, axes, batch, renorm.then({*scale, *bias}).then(last), after);
   }
-  Variable<T> y = by_batch(x, axes, batch, renorm) * adjustment.scale + adjustment.bias;
+  Variable<T> y =
+      by_batch(x, axes, batch, renorm, After::nothing) * adjustment.scale + adjustment.bias;
   if (last.scale.defined()) y = y * axes.broadcastable(last.scale);
   if (last.offset.defined()) y = y + axes.broadcastable(last.offset);
-  return y;
+  return then(after, y);
 }
 
 template <Scalar T>

@@ -84,6 +84,10 @@ class BatchNormalization : public Module<T> {
   void visit(Visitor<T>& visitor) override;
   void build(const Shape& input, Builder<T>& builder) override;
   Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const override;
+  // A ReLU, and behind it max pooling of channels-last images by 2 x 2.
+  std::size_t absorbs(const Shape& input, Followers<T> next) const override;
+  Variable<T> forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
+                                Followers<T> absorbed) const override;
 
   std::string type() const override { return "batch_normalization"; }
   std::string name() const override { return options_.name; }
@@ -110,15 +114,19 @@ class BatchNormalization : public Module<T> {
 
  private:
   const MovingStatistics<T>& own() const noexcept { return statistics_.front(); }
-  Variable<T> normalize(const Variable<T>& x, const Context<T>& ctx, const Call& call) const;
+  using After = AfterNormalization;
+
+  Variable<T> normalize(const Variable<T>& x, const Context<T>& ctx, const Call& call,
+                        After after) const;
   // x is arranged, what they return is restored.
   Variable<T> by_batch(const Variable<T>& x, const NormalizationAxes& axes,
-                       const MeasuredBatch<T>& batch, const Affine<T>& affine) const;
+                       const MeasuredBatch<T>& batch, const Affine<T>& affine, After after) const;
   Variable<T> by_moving(const Variable<T>& x, const NormalizationAxes& axes,
-                        const MovingStatistics<T>& moving, const Context<T>& ctx) const;
+                        const MovingStatistics<T>& moving, const Context<T>& ctx,
+                        After after) const;
   Variable<T> adjusted(const Variable<T>& x, const NormalizationAxes& axes,
                        const MeasuredBatch<T>& batch, const Affine<T>& renorm,
-                       const Context<T>& ctx) const;
+                       const Context<T>& ctx, After after) const;
 
   void require_input(const NormalizationAxes& axes) const;
   NormLayout ghost_layout(const NormalizationAxes& axes) const;

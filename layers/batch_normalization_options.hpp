@@ -18,7 +18,7 @@ namespace lamina {
 // What a batch whose mean or variance is NaN or infinite does to the moving statistics. The output
 // carries the NaN in any case.
 enum class NonFinite {
-  propagate,  // they take it in, and keep it, as TensorFlow's do
+  propagate,  // they take it in, and keep it as TensorFlow's do (with momentum 0 until the next step)
   skip,       // they stay as they are, with a warning
   raise       // NumericError; nothing has changed
 };

@@ -15,19 +15,26 @@ BatchStatistics<T>::BatchStatistics(const Moments& moments, const NormLayout& la
   if (empty) return;
   T *mean_out = mean.mutable_data(), *variance_out = variance.mutable_data(),
     *stored_out = stored_variance.mutable_data();
+  // Groups outside: the statistics are read in the order of memory.
+  Tensor<double> sums(Shape{3, layout.channels}, 0.0);
+  double *const sum_mean = sums.mutable_data(), *const sum_variance = sum_mean + layout.channels,
+                *const sum_stored = sum_variance + layout.channels;
+  for (std::int64_t g = 0; g < layout.groups; ++g) {
+    if (!(counts[g] > 0)) continue;
+    const double *const of_mean = moments.mean.data() + g * layout.channels,
+                        *const of_variance = moments.variance.data() + g * layout.channels;
+    const double factor = variance_factor(estimator, counts[g]);
+    for (std::int64_t c = 0; c < layout.channels; ++c) {
+      sum_mean[c] += of_mean[c];
+      sum_variance[c] += of_variance[c];
+      sum_stored[c] += of_variance[c] * factor;
+    }
+  }
   const double weight = 1.0 / static_cast<double>(groups);
   for (std::int64_t c = 0; c < layout.channels; ++c) {
-    double sum_mean = 0, sum_variance = 0, sum_stored = 0;
-    for (std::int64_t g = 0; g < layout.groups; ++g) {
-      if (!(counts[g] > 0)) continue;
-      const std::int64_t s = g * layout.channels + c;
-      sum_mean += moments.mean.data()[s];
-      sum_variance += moments.variance.data()[s];
-      sum_stored += moments.variance.data()[s] * variance_factor(estimator, counts[g]);
-    }
-    mean_out[c] = static_cast<T>(sum_mean * weight);
-    variance_out[c] = static_cast<T>(sum_variance * weight);
-    stored_out[c] = static_cast<T>(sum_stored * weight);
+    mean_out[c] = static_cast<T>(sum_mean[c] * weight);
+    variance_out[c] = static_cast<T>(sum_variance[c] * weight);
+    stored_out[c] = static_cast<T>(sum_stored[c] * weight);
   }
 }
 

@@ -100,7 +100,9 @@ ConvolutionOptions Conv2D<T>::convolution() const {
 template <Scalar T>
 Variable<T> Conv2D<T>::forward(const Variable<T>& x, const Context<T>& ctx) const {
   require_input(x.shape(), kernel_.shape()[2] * options_.groups);
-  const Variable<T> y = conv2d(x, kernel_(ctx), convolution());
+  ConvolutionOptions options = convolution();
+  options.exact = options.exact || ctx.exact;
+  const Variable<T> y = conv2d(x, kernel_(ctx), options);
   if (!options_.use_bias) return y;
   const Variable<T> bias = bias_(ctx);
   if (options_.layout == Layout::channels_last) return add(y, bias);

@@ -25,7 +25,7 @@ struct Conv2DOptions {
   Layout layout = Layout::channels_last;
   Extents2 dilation = {1, 1};
   std::int64_t groups = 1;
-  bool exact = false;  // never minimal filtering (docs/performance.md)
+  bool exact = false;  // never minimal filtering (docs/performance.md); also Context::exact
   bool use_bias = true;
   Initializer kernel_initializer = {};  // glorot_uniform
   Initializer bias_initializer = {};    // zeros

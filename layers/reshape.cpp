@@ -45,15 +45,18 @@ ReshapeOptions checked(ReshapeOptions options) {
 // The extents of one example; -1 becomes what is left of its `elements`.
 Shape example_shape(const std::vector<std::int64_t>& target, const Shape& input,
                     std::int64_t elements) {
-  std::int64_t known = 1;
-  for (const std::int64_t extent : target) known *= extent == -1 ? 1 : extent;
+  std::int64_t known = 1, product = 1;
+  bool overflows = false;
+  const auto multiply = [&](std::int64_t& by, std::int64_t extent) {
+    overflows = overflows || __builtin_mul_overflow(by, extent, &by);
+  };
+  for (const std::int64_t extent : target) multiply(known, extent == -1 ? 1 : extent);
   std::vector<std::int64_t> extents{input[0]};
-  std::int64_t product = 1;
   for (const std::int64_t extent : target) {
     extents.push_back(extent != -1 ? extent : known == 0 ? 0 : elements / known);
-    product *= extents.back();
+    multiply(product, extents.back());
   }
-  if (product != elements) {
+  if (overflows || product != elements) {
     throw ShapeError("reshape", "an example must have the elements of target_shape " +
                                     list_text(target) + "; got input " + input.to_string());
   }

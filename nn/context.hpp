@@ -2,8 +2,8 @@
 // tape, the training flag, random numbers, the step, what happens to state changes, and where
 // warnings go, all arrive here.
 //
-//   auto ctx = Context<float>::for_training(tape, rng);    // records, draws, updates moving
-//   statistics auto ctx = Context<float>::for_inference();            // none of these
+//   auto ctx = Context<float>::for_training(tape, rng);  // records, draws, updates moving statistics
+//   auto ctx = Context<float>::for_inference();          // none of these
 //
 // A context is a cheap value; the things it points to belong to the caller and must outlive the
 // call.
@@ -116,9 +116,14 @@ struct Context {
   Warnings* warn = nullptr;
   CollectedUpdates<T>* collected = nullptr;
   CallObserver<T>* observer = nullptr;
+  // Whether a Sequential may compute adjacent layers in one pass; an observer sees each by itself.
+  bool fuse = true;
   // Where normalizations find the other shares of a batch that is spread over processes; null: there
   // are none.
   StatisticsReduction* reduction = nullptr;
+  // Every convolution of the call, and its gradients, by the direct method, as if it had been made
+  // with .exact = true (docs/performance.md).
+  bool exact = false;
 
   // Records on `tape`; takes the next step number from `rng`.
   static Context for_training(Tape<T>& tape, Rng& rng);

@@ -188,6 +188,21 @@ Variable<T> Module<T>::operator()(const Variable<T>& x, const Context<T>& ctx) c
   return call(x, ctx, [&](const Context<T>& inner) { return forward(x, inner); });
 }
 
+template <Scalar T>
+Variable<T> Module<T>::operator()(const Variable<T>& x, const Context<T>& ctx,
+                                  Followers<T> absorbed) const {
+  return call(x, ctx,
+              [&](const Context<T>& inner) { return forward_absorbing(x, inner, absorbed); });
+}
+
+template <Scalar T>
+Variable<T> Module<T>::forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
+                                         Followers<T> absorbed) const {
+  Variable<T> y = forward(x, ctx);
+  for (const Module* module : absorbed) y = (*module)(y, ctx);
+  return y;
+}
+
 // The outermost call decided whether the tree may be changed; where it may, its objects are not
 // const, so that writing through the cast is defined.
 template <Scalar T>

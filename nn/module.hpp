@@ -28,6 +28,7 @@
 #include <lamina/nn/options.hpp>
 #include <lamina/nn/visitor.hpp>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -87,6 +88,10 @@ class Penalty {
   Context<T> ctx_;
 };
 
+// Modules that are called one after the other.
+template <Scalar T>
+using Followers = std::span<const Module<T>* const>;
+
 template <Scalar T>
 class Module {
  public:
@@ -96,6 +101,8 @@ class Module {
 
   Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx);
   Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx) const;
+  // This module and the ones that it absorbs.
+  Variable<T> operator()(const Variable<T>& x, const Context<T>& ctx, Followers<T> absorbed) const;
 
   // ---- what a module defines ----
   virtual void visit(Visitor<T>& visitor) = 0;
@@ -114,6 +121,14 @@ class Module {
   virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const {
     return (void)input, (void)output, 0;
   }
+  // How many of the modules that follow it in a Sequential it computes in the same pass over the data,
+  // for an input of this shape; forward_absorbing() then gets them. The numbers are those of the
+  // modules one by one, to rounding. What is absorbed has no parameters and raises no errors.
+  virtual std::size_t absorbs(const Shape& input, Followers<T> next) const {
+    return (void)input, (void)next, 0;
+  }
+  virtual Variable<T> forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
+                                        Followers<T> absorbed) const;
 
   // ---- what follows from visit() ----
   // Every parameter of the tree once, named. The pointers stay valid when the module moves.

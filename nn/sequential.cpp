@@ -4,6 +4,10 @@
 
 namespace lamina {
 
+namespace {
+constexpr std::size_t kMostAbsorbed = 2;  // an activation and a pooling
+}
+
 // A vector that is moved to would drop the modules that an optimizer may look at.
 template <Scalar T>
 Sequential<T>& Sequential<T>::operator=(Sequential&& other) {
@@ -85,7 +89,19 @@ void Sequential<T>::visit(Visitor<T>& visitor) {
 template <Scalar T>
 Variable<T> Sequential<T>::forward(const Variable<T>& x, const Context<T>& ctx) const {
   Variable<T> y = x;
-  for (const Child& child : children_) y = (*child.module)(y, ctx);
+  for (std::size_t i = 0; i < children_.size();) {
+    const Module<T>& module = *children_[i++].module;
+    const Module<T>* next[kMostAbsorbed];
+    std::size_t count = 0;
+    if (ctx.fuse && !ctx.observer) {
+      for (; count < kMostAbsorbed && i + count < children_.size(); ++count) {
+        next[count] = &*children_[i + count].module;
+      }
+      count = module.absorbs(y.shape(), {next, count});
+    }
+    y = count > 0 ? module(y, ctx, {next, count}) : module(y, ctx);
+    i += count;
+  }
   return y;
 }
 

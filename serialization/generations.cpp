@@ -69,7 +69,9 @@ void remove_oldest(FileSystem& files, const std::string& folder, const Generatio
   try {
     const auto found = generations_in(files, folder, options);
     const auto keep = static_cast<std::size_t>(options.keep);
-    for (std::size_t i = 0; i + keep < found.size(); ++i) files.remove(found[i].path);
+    for (std::size_t i = 0; i + keep < found.size(); ++i) {
+      detail::remove_if_possible(files, found[i].path);
+    }
   } catch (const std::system_error&) {
   }
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <lamina/autograd/kernels/convolution.hpp>
+#include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
@@ -147,14 +148,22 @@ std::int64_t scratch_size(const Plan<T>& plan) {
   return plan.pointwise() ? 0 : plan.lines_per_chunk * plan.size.columns.out * plan.window;
 }
 
-// Calls function(filter) and returns true where minimal filtering takes the place of the loops
-// below.
-template <Scalar T, class Function>
-bool filtered(const ConvolutionSize& size, ConvolutionPass pass, Function&& function) {
+// Leaves a float convolution to minimal filtering or to the kernels of the instruction set where
+// they are faster; returns whether it has.
+template <Scalar T, class Filtered, class Direct>
+bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Filtered filtered,
+                        Direct direct, const T* left, const T* right, T* result) {
   if constexpr (std::is_same_v<T, float>) {
     const MinimalFilter* const filter = size.exact ? nullptr : faster_minimal_filter(size, pass);
-    if (filter != nullptr) function(*filter);
-    return filter != nullptr;
+    if (filter != nullptr) {
+      filtered(*filter, size, left, right, result);
+      return true;
+    }
+    const DirectConvolution* const kernels = faster_direct_kernels(size, pass);
+    if (kernels != nullptr) {
+      direct(*kernels, size, left, right, result);
+      return true;
+    }
   }
   return false;
 }
@@ -163,11 +172,9 @@ bool filtered(const ConvolutionSize& size, ConvolutionPass pass, Function&& func
 
 template <Scalar T>
 void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y) {
-  if (filtered<T>(size, ConvolutionPass::forward, [&](const MinimalFilter& filter) {
-        if constexpr (std::is_same_v<T, float>) filtered_convolution(filter, size, x, kernel, y);
-      })) {
+  if (computed_elsewhere(size, ConvolutionPass::forward, filtered_convolution, direct_convolution,
+                         x, kernel, y))
     return;
-  }
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
   if (plan.pointwise()) {
@@ -202,12 +209,9 @@ void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y)
 
 template <Scalar T>
 void convolution_input_gradient(const ConvolutionSize& size, const T* dy, const T* kernel, T* dx) {
-  if (filtered<T>(size, ConvolutionPass::input_gradient, [&](const MinimalFilter& filter) {
-        if constexpr (std::is_same_v<T, float>)
-          filtered_input_gradient(filter, size, dy, kernel, dx);
-      })) {
+  if (computed_elsewhere(size, ConvolutionPass::input_gradient, filtered_input_gradient,
+                         direct_input_gradient, dy, kernel, dx))
     return;
-  }
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
   const auto kernel_of = [&](std::int64_t group) {
@@ -245,12 +249,9 @@ void convolution_input_gradient(const ConvolutionSize& size, const T* dy, const 
 
 template <Scalar T>
 void convolution_weight_gradient(const ConvolutionSize& size, const T* x, const T* dy, T* dkernel) {
-  if (filtered<T>(size, ConvolutionPass::weight_gradient, [&](const MinimalFilter& filter) {
-        if constexpr (std::is_same_v<T, float>)
-          filtered_weight_gradient(filter, size, x, dy, dkernel);
-      })) {
+  if (computed_elsewhere(size, ConvolutionPass::weight_gradient, filtered_weight_gradient,
+                         direct_weight_gradient, x, dy, dkernel))
     return;
-  }
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
   if (plan.pointwise()) {

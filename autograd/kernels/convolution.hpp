@@ -24,6 +24,8 @@ struct ConvolutionSize {
   bool exact = false;  // the direct method everywhere
 };
 
+enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
+
 template <Scalar T>
 void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y);
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <lamina/autograd/kernels/blas_core.hpp>
+#include <lamina/autograd/kernels/float_product.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 namespace lamina::kernels {
 
@@ -17,6 +19,8 @@ namespace {
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMaximalTiles = 8;
 constexpr std::int64_t kInnerBlock = 4096;
+// Results of so many bytes leave the caches before anybody reads them.
+constexpr std::int64_t kStreamedBytes = std::int64_t{12} << 20;
 
 // Before main, when no other thread can be in OpenBLAS.
 [[maybe_unused]] const bool core_chosen = [] {
@@ -59,6 +63,55 @@ MatrixView<T> from_column(MatrixView<T> a, std::int64_t column) {
   a.data += column * (a.transposed ? a.stride : 1);
   return a;
 }
+
+template <Scalar T>
+void multiply_by_blas(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
+                      MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
+  use_one_blas_thread();
+  call_blas(a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
+            checked(rows), checked(columns), checked(inner), a.data, checked(a.stride), b.data,
+            checked(b.stride), store == Store::add ? T{1} : T{0}, c, checked(c_stride));
+}
+
+// How a product is computed, and each of its tiles: chosen by the extents of the whole.
+template <Scalar T>
+class Multiplier {
+ public:
+  Multiplier(std::int64_t rows, std::int64_t columns, std::int64_t inner, Store store)
+      : store_(store) {
+    if constexpr (std::is_same_v<T, float>) {
+      product_ = faster_float_product(rows, columns, inner);
+      const bool streamed = rows * columns * std::int64_t{sizeof(float)} >= kStreamedBytes;
+      how_ = store == Store::add ? ProductStore::add
+             : streamed          ? ProductStore::stream
+                                 : ProductStore::assign;
+    }
+  }
+
+  void operator()(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
+                  MatrixView<T> b, T* c, std::int64_t c_stride) const {
+    if (rows == 0 || columns == 0) return;
+    if (inner == 0) {
+      if (store_ == Store::assign) clear(rows, columns, c, c_stride);
+      return;
+    }
+    if constexpr (std::is_same_v<T, float>) {
+      if (product_ != nullptr) {
+        return product_(rows, columns, inner, operand(a), operand(b), c, c_stride, how_);
+      }
+    }
+    multiply_by_blas(rows, columns, inner, a, b, c, c_stride, store_);
+  }
+
+ private:
+  static ProductOperand operand(MatrixView<float> a) {
+    return {a.data, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1};
+  }
+
+  Store store_;
+  FloatProduct product_ = nullptr;  // null: OpenBLAS
+  ProductStore how_ = ProductStore::assign;
+};
 
 struct Tiling {
   std::int64_t tile_rows;
@@ -121,15 +174,7 @@ void use_one_blas_thread() {
 template <Scalar T>
 void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
                  MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
-  if (rows == 0 || columns == 0) return;
-  if (inner == 0) {
-    if (store == Store::assign) clear(rows, columns, c, c_stride);
-    return;
-  }
-  use_one_blas_thread();
-  call_blas(a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
-            checked(rows), checked(columns), checked(inner), a.data, checked(a.stride), b.data,
-            checked(b.stride), store == Store::add ? T{1} : T{0}, c, checked(c_stride));
+  Multiplier<T>(rows, columns, inner, store)(rows, columns, inner, a, b, c, c_stride);
 }
 
 template <Scalar T>
@@ -139,12 +184,12 @@ void gemm(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixVie
   if (t.tiles() == 1 && inner >= 2 * kInnerBlock && rows * columns * inner >= 2 * kTileProduct) {
     return gemm_inner_blocks(rows, columns, inner, a, b, c, c_stride, store);
   }
+  const Multiplier<T> multiply(rows, columns, inner, store);
   parallel_for(t.tiles(), [&](std::int64_t tile) {
     const std::int64_t row = tile / t.column_tiles * t.tile_rows;
     const std::int64_t column = tile % t.column_tiles * t.tile_columns;
-    gemm_serial(std::min(t.tile_rows, rows - row), std::min(t.tile_columns, columns - column),
-                inner, from_row(a, row), from_column(b, column), c + row * c_stride + column,
-                c_stride, store);
+    multiply(std::min(t.tile_rows, rows - row), std::min(t.tile_columns, columns - column), inner,
+             from_row(a, row), from_column(b, column), c + row * c_stride + column, c_stride);
   });
 }
 

@@ -1,11 +1,12 @@
-// Matrix products on raw row-major memory: the one door to BLAS.
+// Matrix products on raw row-major memory: the one door to BLAS, and to lamina's own product of
+// floats, which takes its place where it is faster (float_product.hpp).
 //
 //   C = A B   or   C += A B,     A: (rows, inner),  B: (inner, columns),  C: (rows, columns)
 //
 // Large products are cut into tiles by shape, never by thread count, and very long inner sums into
 // blocks that are added in order, so that results are the same bits on any number of threads.
-// OpenBLAS itself is held to one thread (for the whole process) from the first product on.
-// Errors: ArgumentError for an extent or stride that does not fit in 31 bits.
+// OpenBLAS itself is held to one thread (for the whole process) from its first product on.
+// Errors: ArgumentError for an extent or stride that does not fit in 31 bits, where OpenBLAS is asked.
 // Thread-safety: any thread, also from inside parallel_for (the product then stays on that thread).
 #pragma once
 
@@ -24,7 +25,7 @@ struct MatrixView {
   bool transposed = false;
 };
 
-// What the first product does by itself: for other users of OpenBLAS.
+// What OpenBLAS's first product does by itself: for other users of OpenBLAS.
 void use_one_blas_thread();
 
 enum class Store : std::uint8_t { assign, add };

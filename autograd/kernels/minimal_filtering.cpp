@@ -11,11 +11,9 @@ constexpr std::int64_t kFewestChannels = 16;  // one vector of the widest level
 // Below, the transform of the kernel costs what the products save.
 constexpr std::int64_t kFewestTiles = 48;
 constexpr std::int64_t kMostChannelPairs = std::int64_t{1} << 18;  // measured up to 512 by 512
-// The direct method sums its gradients in short chains: over the output channels for the input's,
-// over as many positions as scratch holds windows for the kernel's. The shorter, the less it
-// rounds: beyond these it is more than 4 times as accurate.
-constexpr std::int64_t kFewestGradientChannels = 48;
-constexpr std::int64_t kLargestGradientWindow = 1200;
+// The sums of the kernel's gradient, one set per point, leave the cache: at 512 by 512 the direct
+// method is as fast.
+constexpr std::int64_t kMostGradientPairs = std::int64_t{1} << 16;
 // Multiply-adds that are worth a job of their own.
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMostJobs = 64;
@@ -128,19 +126,16 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet 
 
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {
   const MinimalFilter* const filter = minimal_filter(size, instruction_set());
-  if (filter == nullptr || size.in_channels * size.out_channels > kMostChannelPairs) return nullptr;
+  const std::int64_t most =
+      pass == ConvolutionPass::weight_gradient ? kMostGradientPairs : kMostChannelPairs;
+  if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
   const FilteringPass run =
       pass == ConvolutionPass::input_gradient ? backward_pass(size) : forward_pass(size);
   const std::int64_t window = size.rows.kernel * size.columns.kernel;
   const std::int64_t tiles = tiles_of(*filter, run);
   const std::int64_t positions = run.images * run.out_rows * run.out_columns;
   // The transforms must be saved by the products: small images leave much of their tiles unused.
-  if (tiles < kFewestTiles || 2 * tiles * filter->points > positions * window) return nullptr;
-  const bool accurate = pass == ConvolutionPass::forward ||
-                        (pass == ConvolutionPass::input_gradient
-                             ? size.out_channels >= kFewestGradientChannels
-                             : window * size.in_channels <= kLargestGradientWindow);
-  return accurate ? filter : nullptr;
+  return tiles < kFewestTiles || 2 * tiles * filter->points > positions * window ? nullptr : filter;
 }
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,

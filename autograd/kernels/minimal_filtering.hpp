@@ -6,8 +6,7 @@
 // into tiles; a block of tiles is transformed, multiplied by the transformed kernel one point at a
 // time, and transformed back while it lies in the second-level cache.
 //
-// Rounding: where faster_minimal_filter() chooses it, the rms error is at most 4 times that of the
-// direct method, relative to the rms of the result, not of each element. An infinity or NaN
+// Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp), relative to the rms of the result, not of each element. An infinity or NaN
 // spreads over the outputs (4x4 or 2x2) of every tile that reads it, and an exact 0 may come out
 // as a rounding error.
 // Blocks and partial sums are cut by shape: the same bits on any number of threads.
@@ -23,10 +22,7 @@ namespace lamina::kernels {
 // Null where the kernels of that level cannot compute this convolution.
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, InstructionSet level);
 
-enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
-
-// The same for the level in use; null also where the direct method is as fast, or where its
-// rounding is so small that the limit of 4 times would not be kept.
+// The same for the level in use; null also where the direct method is as fast.
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass);
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,

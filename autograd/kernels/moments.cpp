@@ -3,6 +3,7 @@
 #include <lamina/autograd/kernels/moments.hpp>
 #include <lamina/autograd/kernels/norm_blocks.hpp>
 #include <lamina/autograd/kernels/norm_sums.hpp>
+#include <lamina/autograd/kernels/normalization_level.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <limits>
 #include <type_traits>
@@ -32,11 +33,11 @@ Pair<A> weighted_difference(A weight, A difference) {
   return {weight * difference, weight * difference * difference};
 }
 
-// Whether the squares in these sums neither overflowed nor vanished.
-template <class A>
-bool in_range(A sum, A squares) {
+// Whether squares neither overflowed nor vanished; `equal()` tells whether all values are equal.
+template <class A, class Equal>
+bool in_range(A squares, Equal equal) {
   constexpr A kSmall = std::numeric_limits<A>::min() / std::numeric_limits<A>::epsilon();
-  return std::isfinite(squares) && (squares >= kSmall || (sum == 0 && squares == 0));
+  return std::isfinite(squares) && (squares >= kSmall || (squares == 0 && equal()));
 }
 
 // The moments so far of a tile's channels. Means count from an origin, one of the channel's values,
@@ -80,7 +81,14 @@ bool add_columns(const T* x, const Block& block, const T* weights, double count,
       });
   if constexpr (!std::is_same_v<A, double>) {
     bool exact = true;
-    for (int c = 0; c < width; ++c) exact = exact && in_range(sum[c], squares[c]);
+    for (int c = 0; c < width; ++c) {
+      exact = exact && in_range(squares[c], [&] {
+                for (int r = 1; r < block.rows; ++r) {
+                  if (row(r)[c] != row(0)[c]) return false;
+                }
+                return true;
+              });
+    }
     if (!exact) return false;
   }
   const Union both(to.count, count);
@@ -92,6 +100,16 @@ bool add_columns(const T* x, const Block& block, const T* weights, double count,
              static_cast<double>(squares[c]) - s * mean);
   }
   return true;
+}
+
+// The same by the loops of an instruction set.
+bool add_columns_by(const NormalizationLoops& loops, const float* x, const BlockRows& rows,
+                    double count, std::int64_t begin, int width, const Channels<float>& to) {
+  return loops.add_column_moments(x + begin, rows, count, width,
+                                  {.origin = to.origin + begin,
+                                   .mean = to.mean + begin,
+                                   .squares = to.squares + begin,
+                                   .count = to.count});
 }
 
 // The rows of a block that have a weight, and the weights.
@@ -114,25 +132,55 @@ struct WeightedRows {
   }
 };
 
+// add(begin, width) for strips of all channels.
+template <class Add>
+void for_strips(std::int64_t channels, Add add) {
+  for (std::int64_t begin = 0; begin < channels; begin += kStrip) {
+    add(begin, static_cast<int>(std::min<std::int64_t>(kStrip, channels - begin)));
+  }
+}
+
 template <bool kWeighted, Scalar T>
 void add_all_columns(const T* x, const Block& block, const T* weights, double count,
                      std::int64_t channels, Channels<T>& to) {
   if (count == 0) return;
-  for (std::int64_t begin = 0; begin < channels; begin += kStrip) {
-    const int width = static_cast<int>(std::min<std::int64_t>(kStrip, channels - begin));
+  for_strips(channels, [&](std::int64_t begin, int width) {
     if (!add_columns<T, kWeighted>(x, block, weights, count, begin, width, to)) {
       add_columns<double, kWeighted>(x, block, weights, count, begin, width, to);
     }
-  }
+  });
+  to.count += count;
+}
+
+void add_all_columns_by(const NormalizationLoops& loops, const float* x, const Block& block,
+                        const float* place_weights, std::int64_t channels, Channels<float>& to) {
+  const RowWeights weights(block, place_weights);
+  const double count = weights.sum;
+  if (count == 0) return;
+  for_strips(channels, [&](std::int64_t begin, int width) {
+    if (add_columns_by(loops, x, rows_of(block, weights), count, begin, width, to)) return;
+    if (place_weights) {
+      const WeightedRows<float> rows(block, place_weights);
+      add_columns<double, true>(x, rows.block, rows.weights, count, begin, width, to);
+    } else {
+      add_columns<double, false>(x, block, place_weights, count, begin, width, to);
+    }
+  });
   to.count += count;
 }
 
 // ---- channels of several adjacent elements: a block is runs of them ----
 
-// Adds a channel whose elements begin `offset` behind the block's, if precision A suffices.
+// Sums of a channel about a shift.
+template <class A>
+struct ShiftedSums {
+  A shift, sum, squares;
+};
+
+// Of a channel whose elements begin `offset` behind the block's.
 template <class A, bool kWeighted, Scalar T>
-bool add_runs(const T* x, const Block& block, const T* weights, double count, std::int64_t channel,
-              std::int64_t offset, const Channels<T>& to) {
+ShiftedSums<A> sums_of_runs(const T* x, const Block& block, const T* weights, double count,
+                            std::int64_t offset) {
   struct Run {
     const T* x;
     const T* w;
@@ -152,18 +200,36 @@ bool add_runs(const T* x, const Block& block, const T* weights, double count, st
       return weighted_difference<A>(at.weight(i), at.value(i) - shift);
     };
   });
-  if (!std::is_same_v<A, double> && !in_range(sums.first, sums.second)) return false;
-  const double sum = static_cast<double>(sums.first), mean = sum / count;
+  return {shift, sums.first, sums.second};
+}
+
+template <class A, Scalar T>
+void merge(const ShiftedSums<A>& sums, double count, std::int64_t channel, const Channels<T>& to) {
+  const double sum = static_cast<double>(sums.sum), mean = sum / count;
   const double origin = static_cast<double>(to.origin[channel * to.origin_stride]);
   Union(to.count, count)
-      .add(to.mean[channel], to.squares[channel], static_cast<double>(shift) - origin + mean,
-           static_cast<double>(sums.second) - sum * mean);
+      .add(to.mean[channel], to.squares[channel], static_cast<double>(sums.shift) - origin + mean,
+           static_cast<double>(sums.squares) - sum * mean);
+}
+
+// Whether all values of runs that have a weight are equal.
+template <Scalar T>
+bool all_equal(const T* x, const Block& block, const T* weights) {
+  const T* first = nullptr;
+  for (int r = 0; r < block.rows; ++r) {
+    for (std::int64_t i = 0; i < block.length; ++i) {
+      if (weights && weights[block.place[r] + i] == 0) continue;
+      const T* const value = x + block.offset[r] + i;
+      if (first == nullptr) first = value;
+      if (*value != *first) return false;
+    }
+  }
   return true;
 }
 
 template <bool kWeighted, Scalar T>
 void add_all_runs(const T* x, const Block& block, const T* weights, std::int64_t channels,
-                  std::int64_t inner, Channels<T>& to) {
+                  std::int64_t inner, const NormalizationLoops* loops, Channels<T>& to) {
   double count = static_cast<double>(block.rows * block.length);
   if (kWeighted) {
     count = sum_runs<double>(block.rows, block.length, [&](int r) {
@@ -173,9 +239,22 @@ void add_all_runs(const T* x, const Block& block, const T* weights, std::int64_t
             }).first;
   }
   if (count == 0) return;
+  const auto sums_of = [&](std::int64_t offset) -> ShiftedSums<T> {
+    if constexpr (std::is_same_v<T, float>) {
+      if (loops) {
+        const RunMoments sums = loops->run_moments(x + offset, runs_of(block, weights), count);
+        return {sums.shift, sums.sum, sums.squares};
+      }
+    }
+    return sums_of_runs<T, kWeighted>(x, block, weights, count, offset);
+  };
   for (std::int64_t c = 0; c < channels; ++c) {
-    if (!add_runs<T, kWeighted>(x, block, weights, count, c, c * inner, to)) {
-      add_runs<double, kWeighted>(x, block, weights, count, c, c * inner, to);
+    const ShiftedSums<T> sums = sums_of(c * inner);
+    const auto equal = [&] { return all_equal(x + c * inner, block, weights); };
+    if (std::is_same_v<T, double> || in_range(sums.squares, equal)) {
+      merge(sums, count, c, to);
+    } else {
+      merge(sums_of_runs<double, kWeighted>(x, block, weights, count, c * inner), count, c, to);
     }
   }
   to.count += count;
@@ -183,12 +262,17 @@ void add_all_runs(const T* x, const Block& block, const T* weights, std::int64_t
 
 template <Scalar T>
 void add_block(const T* x, const T* weights, const Block& block, const Tile& tile,
-               const NormLayout& layout, Channels<T>& to) {
+               const NormLayout& layout, const NormalizationLoops* loops, Channels<T>& to) {
   const std::int64_t channels = tile.channels();
   if (layout.inner > 1) {
-    weights ? add_all_runs<true>(x, block, weights, channels, layout.inner, to)
-            : add_all_runs<false>(x, block, weights, channels, layout.inner, to);
-  } else if (weights) {
+    weights ? add_all_runs<true>(x, block, weights, channels, layout.inner, loops, to)
+            : add_all_runs<false>(x, block, weights, channels, layout.inner, loops, to);
+    return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (loops) return add_all_columns_by(*loops, x, block, weights, channels, to);
+  }
+  if (weights) {
     const WeightedRows<T> rows(block, weights);
     rows.all_one ? add_all_columns<false>(x, rows.block, weights, rows.count, channels, to)
                  : add_all_columns<true>(x, rows.block, rows.weights, rows.count, channels, to);
@@ -217,55 +301,70 @@ std::int64_t origin_of(const T* weights, const NormLayout& layout, std::int64_t 
   return place / layout.inner * layout.channels * layout.inner + place % layout.inner;
 }
 
-// Of every chunk: mean and squares of each statistic, the count of each group.
+// Count of a group, mean and squares of its channels.
+struct GroupMoments {
+  double* count;
+  double* mean;
+  double* squares;
+};
+
+// Moments by group of all chunks. The first has its place in the result, the others are merged into it.
 class Parts {
  public:
-  Parts(const NormLayout& layout, std::int64_t chunks)
+  // Sums that are 0.
+  Parts(const NormLayout& layout, std::int64_t chunks, const GroupMoments& result)
       : groups_(layout.groups),
         channels_(layout.channels),
         chunks_(chunks),
-        stride_(2 * layout.statistics() + layout.groups),
-        values_(Shape{chunks, stride_}, 0.0),
-        data_(values_.mutable_data()) {}
-
-  double* mean(std::int64_t chunk, std::int64_t group) const {
-    return data_ + chunk * stride_ + group * channels_;
-  }
-  double* squares(std::int64_t chunk, std::int64_t group) const {
-    return mean(chunk, group) + groups_ * channels_;
-  }
-  double& count(std::int64_t chunk, std::int64_t group) const {
-    return mean(chunk, 0)[2 * groups_ * channels_ + group];
+        result_(result),
+        stride_(2 * layout.statistics() + layout.groups) {
+    if (chunks <= 1) return;
+    values_ = Tensor<double>(Shape{chunks - 1, stride_}, 0.0);
+    data_ = values_.mutable_data();
   }
 
-  // All chunks in order, into sums that are 0.
-  void merge(double* count_sum, double* mean_sum, double* squares_sum) const {
-    for (std::int64_t chunk = 0; chunk < chunks_; ++chunk) {
+  GroupMoments of(std::int64_t chunk, std::int64_t group) const {
+    const GroupMoments first = chunk == 0 ? result_ : of_chunk(chunk);
+    const std::int64_t begin = group * channels_;
+    return {first.count + group, first.mean + begin, first.squares + begin};
+  }
+
+  // In order of the chunks.
+  void merge() const {
+    for (std::int64_t chunk = 1; chunk < chunks_; ++chunk) {
       for (std::int64_t g = 0; g < groups_; ++g) {
-        const double added = count(chunk, g);
-        if (added == 0) continue;
-        const Union both(count_sum[g], added);
-        const double *means = mean(chunk, g), *all_squares = squares(chunk, g);
-        double *to_mean = mean_sum + g * channels_, *to_squares = squares_sum + g * channels_;
+        const GroupMoments part = of(chunk, g);
+        if (*part.count == 0) continue;
+        const Union both(result_.count[g], *part.count);
+        const std::int64_t begin = g * channels_;
         for (std::int64_t c = 0; c < channels_; ++c) {
-          both.add(to_mean[c], to_squares[c], means[c], all_squares[c]);
+          both.add(result_.mean[begin + c], result_.squares[begin + c], part.mean[c],
+                   part.squares[c]);
         }
-        count_sum[g] += added;
+        result_.count[g] += *part.count;
       }
     }
   }
 
  private:
-  std::int64_t groups_, channels_, chunks_, stride_;
+  GroupMoments of_chunk(std::int64_t chunk) const {
+    double* const mean = data_ + (chunk - 1) * stride_;
+    double* const squares = mean + groups_ * channels_;
+    return {squares + groups_ * channels_, mean, squares};
+  }
+
+  std::int64_t groups_, channels_, chunks_;
+  GroupMoments result_;
+  std::int64_t stride_;
   Tensor<double> values_;
-  double* data_;
+  double* data_ = nullptr;
 };
 
 }  // namespace
 
 template <Scalar T>
 void moments(const T* x, const T* weights, const NormLayout& given, double* count, double* mean,
-             double* variance) {
+             double* variance, InstructionSet level) {
   std::fill_n(count, given.groups, 0.0);
   std::fill_n(mean, given.statistics(), 0.0);
   std::fill_n(variance, given.statistics(), 0.0);
@@ -277,17 +376,22 @@ void moments(const T* x, const T* weights, const NormLayout& given, double* coun
   for (std::int64_t g = 0; g < layout.groups; ++g) origin[g] = origin_of(weights, layout, g);
 
   const Tiling tiling(layout);
-  const Parts parts(layout, tiling.chunks());
-  tiling.for_each_tile([&](const Tile& tile) {
-    Channels<T> channels{.origin = x + origin[tile.group] + tile.channel_begin * layout.inner,
-                         .origin_stride = layout.inner,
-                         .mean = parts.mean(tile.chunk, tile.group) + tile.channel_begin,
-                         .squares = parts.squares(tile.chunk, tile.group) + tile.channel_begin};
-    tiling.for_each_block(
-        tile, [&](const Block& block) { add_block(x, weights, block, tile, layout, channels); });
-    if (tile.channel_begin == 0) parts.count(tile.chunk, tile.group) = channels.count;
+  const Parts parts(layout, tiling.chunks(), {count, mean, variance});
+  const NormalizationLoops* const loops = loops_for<T>(level);
+  tiling.for_each_tile([&](const Tile& whole) {
+    const GroupMoments part = parts.of(whole.chunk, whole.group);
+    for_each_in_memory_order(whole, [&](const Tile& tile) {
+      Channels<T> channels{.origin = x + origin[tile.group] + tile.channel_begin * layout.inner,
+                           .origin_stride = layout.inner,
+                           .mean = part.mean + tile.channel_begin,
+                           .squares = part.squares + tile.channel_begin};
+      tiling.for_each_block(tile, [&](const Block& block) {
+        add_block(x, weights, block, tile, layout, loops, channels);
+      });
+      if (tile.channel_begin == 0) *part.count = channels.count;
+    });
   });
-  parts.merge(count, mean, variance);
+  parts.merge();
 
   for (std::int64_t g = 0; g < layout.groups; ++g) {
     if (count[g] == 0) continue;
@@ -303,7 +407,9 @@ void moments(const T* x, const T* weights, const NormLayout& given, double* coun
   std::fill(count + layout.groups, count + given.groups, count[0]);
 }
 
-template void moments(const float*, const float*, const NormLayout&, double*, double*, double*);
-template void moments(const double*, const double*, const NormLayout&, double*, double*, double*);
+template void moments(const float*, const float*, const NormLayout&, double*, double*, double*,
+                      InstructionSet);
+template void moments(const double*, const double*, const NormLayout&, double*, double*, double*,
+                      InstructionSet);
 
 }  // namespace lamina::kernels

@@ -11,6 +11,7 @@
 // threads. Nothing is allocated from the system in a steady state.
 #pragma once
 
+#include <lamina/autograd/kernels/instruction_set.hpp>
 #include <lamina/autograd/kernels/norm_layout.hpp>
 #include <lamina/autograd/tensor/scalar.hpp>
 
@@ -20,6 +21,6 @@ namespace lamina::kernels {
 // sum(w (x - mean)^2) / count. Zeros where the count is 0.
 template <Scalar T>
 void moments(const T* x, const T* weights, const NormLayout& layout, double* count, double* mean,
-             double* variance);
+             double* variance, InstructionSet level = instruction_set());
 
 }  // namespace lamina::kernels

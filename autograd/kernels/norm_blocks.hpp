@@ -18,16 +18,12 @@ namespace lamina::kernels {
 // Weights do not vary along channels, so groups that have some stay.
 inline NormLayout simplified(NormLayout layout, bool weighted) {
   if (layout.groups == 1) {
-    layout.outer *= layout.middle;
-    layout.middle = 1;
+    layout.middle *= layout.outer;
+    layout.outer = 1;
   }
   if (layout.channels == 1) {
     layout.inner *= layout.middle;
     layout.middle = 1;
-    if (layout.groups == 1) {
-      layout.inner *= layout.outer;
-      layout.outer = 1;
-    }
   }
   if (layout.middle == 1 && !weighted) {
     layout.channels *= layout.groups;
@@ -53,6 +49,19 @@ struct Block {
   std::int64_t offset[kRows];  // of the tile's first channel in x
   std::int64_t place[kRows];   // of the first weight
 };
+
+// function(part) for the parts of a tile in which memory is read in order: long runs are taken one
+// channel after the other.
+template <class Function>
+void for_each_in_memory_order(const Tile& tile, Function&& function) {
+  if (tile.inner_end - tile.inner_begin <= Block::kValues) return function(tile);
+  Tile part = tile;
+  for (std::int64_t c = tile.channel_begin; c < tile.channel_end; ++c) {
+    part.channel_begin = c;
+    part.channel_end = c + 1;
+    function(part);
+  }
+}
 
 class Tiling {
  public:
@@ -90,21 +99,31 @@ class Tiling {
   template <class Function>
   void for_each_block(const Tile& tile, Function&& function) const {
     Block block;
+    const std::int64_t longest = block_length(tile.inner_end - tile.inner_begin);
     for (std::int64_t inner = tile.inner_begin; inner < tile.inner_end; inner += block.length) {
-      block.length = std::min(Block::kValues, tile.inner_end - inner);
+      block.length = std::min(longest, tile.inner_end - inner);
       const std::int64_t rows =
           std::clamp<std::int64_t>(Block::kValues / block.length, 1, Block::kRows);
       std::int64_t outer = tile.row_begin / layout_.middle,
                    middle = tile.row_begin % layout_.middle;
       for (std::int64_t row = tile.row_begin; row < tile.row_end; row += block.rows) {
         block.rows = static_cast<int>(std::min(rows, tile.row_end - row));
-        for (int r = 0; r < block.rows; ++r) {
+        for (int r = 0; r < block.rows;) {
           const std::int64_t number =
               (outer * layout_.groups + tile.group) * layout_.middle + middle;
-          block.offset[r] =
+          const int side_by_side =
+              static_cast<int>(std::min<std::int64_t>(block.rows - r, layout_.middle - middle));
+          std::int64_t offset =
               (number * layout_.channels + tile.channel_begin) * layout_.inner + inner;
-          block.place[r] = number * layout_.inner + inner;
-          if (++middle < layout_.middle) continue;
+          std::int64_t place = number * layout_.inner + inner;
+          for (const int end = r + side_by_side; r < end; ++r) {
+            block.offset[r] = offset;
+            block.place[r] = place;
+            offset += layout_.channels * layout_.inner;
+            place += layout_.inner;
+          }
+          middle += side_by_side;
+          if (middle < layout_.middle) continue;
           middle = 0;
           ++outer;
         }
@@ -118,6 +137,13 @@ class Tiling {
     return (extent + size - 1) / size;
   }
   std::int64_t rows() const { return layout_.outer * layout_.middle; }
+
+  // Of about equal blocks of a run, in whole cache lines: no short one is left at the end.
+  static std::int64_t block_length(std::int64_t inner) {
+    constexpr std::int64_t kLine = 16;
+    if (inner <= Block::kValues) return inner;
+    return chunks_of(chunks_of(inner, chunks_of(inner, Block::kValues)), kLine) * kLine;
+  }
 
   Tile tile(std::int64_t number) const {
     const std::int64_t channel_chunk = number % channel_chunks_;

@@ -3,19 +3,20 @@
 #include <lamina/autograd/kernels/norm_blocks.hpp>
 #include <lamina/autograd/kernels/norm_sums.hpp>
 #include <lamina/autograd/kernels/normalization.hpp>
+#include <lamina/autograd/kernels/normalization_level.hpp>
+#include <lamina/autograd/kernels/scale_values.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <limits>
+#include <optional>
+#include <type_traits>
 
 namespace lamina::kernels {
 namespace {
 
-// A coefficient or mean by (group, channel) as T.
-template <Scalar T>
-Tensor<T> converted(const double* values, std::int64_t count) {
-  Tensor<T> result = Tensor<T>::uninitialized(Shape{count});
-  std::transform(values, values + count, result.mutable_data(),
-                 [](double v) { return static_cast<T>(v); });
-  return result;
+// The gate of a rectifier from statistic `first` on; it refers to `values`.
+ReluGate gate_of(const std::optional<ScaleValues<float>>& values, std::int64_t first) {
+  if (!values) return {};
+  return {values->factor() + first, values->constant() + first};
 }
 
 // dy and dy (x - high), summed over a block. What is masked lets no x through that is not finite.
@@ -75,6 +76,33 @@ void add_runs(const T* x, const T* dy, const T* weights, const Block& block,
   }
 }
 
+// The sums of a block by the loops of an instruction set.
+void add_block_by(const NormalizationLoops& loops, const float* x, const float* dy,
+                  const float* weights, const Block& block, const NormLayout& layout,
+                  std::int64_t channels, ReluGate gate, const SumsOfChannels<float>& to) {
+  const auto gate_from = [&](std::int64_t c) {
+    return gate.factor ? ReluGate{gate.factor + c, gate.constant + c} : ReluGate{};
+  };
+  if (layout.inner > 1) {
+    const BlockRuns runs = runs_of(block, weights);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const std::int64_t offset = c * layout.inner;
+      const RunGradientSums sums =
+          loops.run_gradients(x + offset, dy + offset, runs, to.high[c], gate_from(c));
+      to.dy[c] += static_cast<double>(sums.dy);
+      to.dy_high[c] += static_cast<double>(sums.dy_high);
+    }
+    return;
+  }
+  const RowWeights of_rows(block, weights);
+  for (std::int64_t begin = 0; begin < channels; begin += kStrip) {
+    const int width = static_cast<int>(std::min<std::int64_t>(kStrip, channels - begin));
+    loops.add_column_gradients(x + begin, dy + begin, rows_of(block, of_rows), width,
+                               to.high + begin, gate_from(begin), to.dy + begin,
+                               to.dy_high + begin);
+  }
+}
+
 // The rows of a block whose places have a weight, or have none.
 template <Scalar T>
 Block rows_where(const Block& all, const T* weights, bool weighted) {
@@ -84,6 +112,26 @@ Block rows_where(const Block& all, const T* weights, bool weighted) {
   }
   return some;
 }
+
+template <Scalar T>
+void add_block(const T* x, const T* dy, const T* weights, const Block& block,
+               const NormLayout& layout, std::int64_t channels, const NormalizationLoops* loops,
+               ReluGate gate, const SumsOfChannels<T>& to) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (loops) return add_block_by(*loops, x, dy, weights, block, layout, channels, gate, to);
+  }
+  if (layout.inner > 1) {
+    weights ? add_runs<true>(x, dy, weights, block, layout, channels, to)
+            : add_runs<false>(x, dy, weights, block, layout, channels, to);
+  } else if (weights) {
+    add_columns<false>(x, dy, rows_where(block, weights, true), channels, to);
+    add_columns<true>(x, dy, rows_where(block, weights, false), channels, to);
+  } else {
+    add_columns<false>(x, dy, block, channels, to);
+  }
+}
+
+// ---- element-wise, by formulas (for the baseline and double) ----
 
 // out[i] = formula(i)(x[i], dy[i], weight(i)).
 template <Scalar T, class Weight, class Formula>
@@ -123,36 +171,95 @@ void map_elements(const NormLayout& layout, const T* x, const T* dy, const T* we
   });
 }
 
+// ---- element-wise, by the loops of an instruction set ----
+
+// function(block, offset of its first channel in the arrays, channels, first statistic) for blocks of
+// columns; for runs the channels are taken one by one.
+template <class Function>
+void for_each_part(const NormalizationLoops& loops, const NormLayout& layout, Function function) {
+  const Tiling tiling(layout);
+  tiling.for_each_tile([&](const Tile& whole) {
+    for_each_in_memory_order(whole, [&](const Tile& tile) {
+      const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
+      tiling.for_each_block(tile, [&](const Block& block) {
+        if (layout.inner == 1) return function(block, 0, tile.channels(), first);
+        for (std::int64_t c = 0; c < tile.channels(); ++c) {
+          function(block, c * layout.inner, 1, first + c);
+        }
+      });
+    });
+    loops.fence();
+  });
+}
+
+void scale_by(const NormalizationLoops& loops, const NormLayout& layout, const float* x,
+              const ScaleCoefficients& of, bool rectify, float* y) {
+  const bool past = past_caches(layout.size());
+  for_each_part(
+      loops, layout,
+      [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
+        const ScaleCoefficients k{of.high + s, of.factor + s, of.constant + s};
+        if (layout.inner == 1) {
+          loops.scale_columns(x, rows_of(block, RowWeights(block, nullptr)), channels, k, rectify,
+                              past, y);
+        } else {
+          loops.scale_runs(x + offset, runs_of(block, nullptr), k, rectify, past, y + offset);
+        }
+      });
+}
+
+void combine_by(const NormalizationLoops& loops, const NormLayout& layout, const float* x,
+                const float* dy, const float* weights, const GradientCoefficients& of,
+                const float* gate_constant, float* dx) {
+  const bool past = past_caches(layout.size());
+  for_each_part(
+      loops, layout,
+      [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
+        const GradientCoefficients k{of.high + s, of.of_all + s, of.of_x + s, of.constant + s};
+        const ReluGate gate = gate_constant ? ReluGate{k.of_all, gate_constant + s} : ReluGate{};
+        if (layout.inner == 1) {
+          loops.combine_columns(x, dy, rows_of(block, RowWeights(block, weights)), channels, k,
+                                gate, past, dx);
+        } else {
+          loops.combine_runs(x + offset, dy + offset, runs_of(block, weights), k, gate, past,
+                             dx + offset);
+        }
+      });
+}
+
 }  // namespace
 
 template <Scalar T>
 void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& given,
-                   const double* mean, double* sum_dy, double* sum_dy_centred) {
+                   const double* mean, double* sum_dy, double* sum_dy_centred, InstructionSet level,
+                   const Rectifier* rectifier) {
   const NormLayout layout = simplified(given, weights != nullptr);
   const Tiling tiling(layout);
   const std::int64_t statistics = layout.statistics();
   const Tensor<T> highs = converted<T>(mean, statistics);
-  Tensor<double> parts(Shape{tiling.chunks(), 2, statistics}, 0.0);
-  double* part = parts.mutable_data();
-  tiling.for_each_tile([&](const Tile& tile) {
-    const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
-    double* sums = part + tile.chunk * 2 * statistics + first;
-    const SumsOfChannels<T> to{highs.data() + first, sums, sums + statistics};
-    tiling.for_each_block(tile, [&](const Block& block) {
-      if (layout.inner > 1) {
-        weights ? add_runs<true>(x, dy, weights, block, layout, tile.channels(), to)
-                : add_runs<false>(x, dy, weights, block, layout, tile.channels(), to);
-      } else if (weights) {
-        add_columns<false>(x, dy, rows_where(block, weights, true), tile.channels(), to);
-        add_columns<true>(x, dy, rows_where(block, weights, false), tile.channels(), to);
-      } else {
-        add_columns<false>(x, dy, block, tile.channels(), to);
-      }
-    });
-  });
   std::fill_n(sum_dy, statistics, 0.0);
   std::fill_n(sum_dy_centred, statistics, 0.0);
-  for (std::int64_t chunk = 0; chunk < tiling.chunks(); ++chunk) {
+  // The first chunk has its place in the result.
+  const std::int64_t others = std::max<std::int64_t>(tiling.chunks() - 1, 0);
+  Tensor<double> parts(Shape{others, 2, statistics}, 0.0);
+  double* const part = parts.mutable_data();
+  const NormalizationLoops* const loops = loops_for<T>(level);
+  std::optional<ScaleValues<float>> rectified;
+  if (rectifier) rectified.emplace(statistics, mean, rectifier->scale, rectifier->offset);
+  tiling.for_each_tile([&](const Tile& whole) {
+    for_each_in_memory_order(whole, [&](const Tile& tile) {
+      const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
+      double* const sums = part + (tile.chunk - 1) * 2 * statistics;
+      double* const of_dy = tile.chunk == 0 ? sum_dy : sums;
+      double* const of_product = tile.chunk == 0 ? sum_dy_centred : sums + statistics;
+      const SumsOfChannels<T> to{highs.data() + first, of_dy + first, of_product + first};
+      tiling.for_each_block(tile, [&](const Block& block) {
+        add_block(x, dy, weights, block, layout, tile.channels(), loops, gate_of(rectified, first),
+                  to);
+      });
+    });
+  });
+  for (std::int64_t chunk = 0; chunk < others; ++chunk) {
     const double* sums = part + chunk * 2 * statistics;
     for (std::int64_t s = 0; s < statistics; ++s) {
       sum_dy[s] += sums[s];
@@ -165,17 +272,22 @@ void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& 
 }
 
 template <Scalar T>
+bool can_rectify(InstructionSet level) {
+  return loops_for<T>(level) != nullptr;
+}
+
+template <Scalar T>
 void scale_centred(const T* x, const NormLayout& layout, const double* mean, const double* scale,
-                   const double* offset, T* y) {
-  const std::int64_t n = layout.statistics();
-  const Tensor<T> high = converted<T>(mean, n), factor = converted<T>(scale, n);
-  Tensor<T> constant = Tensor<T>::uninitialized(Shape{n});
-  T* t = constant.mutable_data();
-  for (std::int64_t s = 0; s < n; ++s) {
-    t[s] = static_cast<T>(offset[s] - (mean[s] - static_cast<double>(high.data()[s])) * scale[s]);
+                   const double* offset, T* y, InstructionSet level, bool rectify) {
+  const ScaleValues<T> of(layout.statistics(), mean, scale, offset);
+  if constexpr (std::is_same_v<T, float>) {
+    if (const NormalizationLoops* const loops = normalization_loops(level)) {
+      return scale_by(*loops, simplified(layout, false), x, {of.high(), of.factor(), of.constant()},
+                      rectify, y);
+    }
   }
   map_elements<false, T>(simplified(layout, false), x, x, nullptr, y,
-                         [h = high.data(), f = factor.data(), t](std::int64_t s) {
+                         [h = of.high(), f = of.factor(), t = of.constant()](std::int64_t s) {
                            return [h = h[s], f = f[s], t = t[s]](T value, T, T) {
                              return (value - h) * f + t;
                            };
@@ -184,17 +296,23 @@ void scale_centred(const T* x, const NormLayout& layout, const double* mean, con
 
 template <Scalar T>
 void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayout& layout,
-                      const double* mean, const double* a, const double* b, const double* c,
-                      T* dx) {
+                      const double* mean, const double* a, const double* b, const double* c, T* dx,
+                      InstructionSet level, const Rectifier* rectifier) {
   const std::int64_t n = layout.statistics();
-  const Tensor<T> high = converted<T>(mean, n), of_all = converted<T>(a, n),
-                  of_x = converted<T>(b, n);
-  Tensor<T> constant = Tensor<T>::uninitialized(Shape{n});
-  T* t = constant.mutable_data();
-  for (std::int64_t s = 0; s < n; ++s) {
-    t[s] = static_cast<T>(c[s] - (mean[s] - static_cast<double>(high.data()[s])) * b[s]);
+  const Tensor<T> of_all = converted<T>(a, n);
+  const ScaleValues<T> through(n, mean, b, c);
+  if constexpr (std::is_same_v<T, float>) {
+    if (const NormalizationLoops* const loops = normalization_loops(level)) {
+      std::optional<ScaleValues<float>> rectified;
+      if (rectifier) rectified.emplace(n, mean, rectifier->scale, rectifier->offset);
+      return combine_by(*loops, simplified(layout, weights != nullptr), x, dy, weights,
+                        {through.high(), of_all.data(), through.factor(), through.constant()},
+                        gate_of(rectified, 0).constant, dx);
+    }
   }
-  const auto formula = [h = high.data(), a = of_all.data(), b = of_x.data(), t](std::int64_t s) {
+  const T *const high = through.high(), *const of_x = through.factor(),
+                 *const t = through.constant();
+  const auto formula = [h = high, a = of_all.data(), b = of_x, t](std::int64_t s) {
     return [h = h[s], a = a[s], b = b[s], t = t[s]](T value, T gradient, T weight) {
       const T through_statistics = weight * ((value - h) * b + t);
       return (gradient - kept_if(weight != 0, through_statistics)) * a;
@@ -207,13 +325,15 @@ void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayou
   }
 }
 
-#define LAMINA_NORMALIZATION(T)                                                                  \
-  template void gradient_sums(const T*, const T*, const T*, const NormLayout&, const double*,    \
-                              double*, double*);                                                 \
-  template void scale_centred(const T*, const NormLayout&, const double*, const double*,         \
-                              const double*, T*);                                                \
-  template void combine_gradient(const T*, const T*, const T*, const NormLayout&, const double*, \
-                                 const double*, const double*, const double*, T*);
+#define LAMINA_NORMALIZATION(T)                                                                   \
+  template bool can_rectify<T>(InstructionSet);                                                   \
+  template void gradient_sums(const T*, const T*, const T*, const NormLayout&, const double*,     \
+                              double*, double*, InstructionSet, const Rectifier*);                \
+  template void scale_centred(const T*, const NormLayout&, const double*, const double*,          \
+                              const double*, T*, InstructionSet, bool);                           \
+  template void combine_gradient(const T*, const T*, const T*, const NormLayout&, const double*,  \
+                                 const double*, const double*, const double*, T*, InstructionSet, \
+                                 const Rectifier*);
 LAMINA_NORMALIZATION(float)
 LAMINA_NORMALIZATION(double)
 #undef LAMINA_NORMALIZATION

@@ -9,25 +9,40 @@
 // from the system in a steady state.
 #pragma once
 
+#include <lamina/autograd/kernels/instruction_set.hpp>
 #include <lamina/autograd/kernels/norm_layout.hpp>
 #include <lamina/autograd/tensor/scalar.hpp>
 
 namespace lamina::kernels {
 
+// A ReLU behind y = (x - mean) * scale + offset that is computed in the same pass: the derivative lets
+// dy through where y > 0. Only without weights, and where can_rectify<T>(level).
+struct Rectifier {
+  const double* scale;
+  const double* offset;
+};
+
+template <Scalar T>
+bool can_rectify(InstructionSet level = instruction_set());
+
 // sum(dy) and sum(dy (x - mean)) by (group, channel) over all places, unweighted. An x whose dy is 0
 // is not looked at, nor one of weight 0 that is not finite.
 template <Scalar T>
 void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& layout,
-                   const double* mean, double* sum_dy, double* sum_dy_centred);
+                   const double* mean, double* sum_dy, double* sum_dy_centred,
+                   InstructionSet level = instruction_set(), const Rectifier* rectifier = nullptr);
 
-// y = (x - mean) * scale + offset, coefficients by (group, channel).
+// y = (x - mean) * scale + offset, coefficients by (group, channel); with `rectify` the ReLU of it.
 template <Scalar T>
 void scale_centred(const T* x, const NormLayout& layout, const double* mean, const double* scale,
-                   const double* offset, T* y);
+                   const double* offset, T* y, InstructionSet level = instruction_set(),
+                   bool rectify = false);
 
-// dx = (dy - w ((x - mean) b + c)) a, coefficients by (group, channel).
+// dx = (dy - w ((x - mean) b + c)) a, coefficients by (group, channel); a rectifier's scale is a.
 template <Scalar T>
 void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayout& layout,
-                      const double* mean, const double* a, const double* b, const double* c, T* dx);
+                      const double* mean, const double* a, const double* b, const double* c, T* dx,
+                      InstructionSet level = instruction_set(),
+                      const Rectifier* rectifier = nullptr);
 
 }  // namespace lamina::kernels

@@ -1,12 +1,17 @@
 #include <algorithm>
 #include <cstring>
+#include <lamina/autograd/kernels/instruction_set.hpp>
+#include <lamina/autograd/kernels/levels/transpose.hpp>
 #include <lamina/autograd/kernels/strided_copy.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace lamina::kernels {
 
 namespace {
+
+constexpr std::int64_t kSquare = 16;
 
 struct Axis {
   std::int64_t extent;
@@ -49,17 +54,40 @@ void copy_row(const Axis& axis, const T* in, T* out) {
   }
 }
 
+// Null at the level `baseline`.
+Transpose fast_transpose() {
+#if defined(__x86_64__)
+  switch (instruction_set()) {
+    case InstructionSet::avx512:
+      return avx512::transpose();
+    case InstructionSet::avx2:
+      return avx2::transpose();
+    case InstructionSet::baseline:
+      break;
+  }
+#endif
+  return nullptr;
+}
+
 // Two axes, in squares: where one side is contiguous along the outer axis only (a transpose), each
 // cache line is then used whole.
 template <Element T>
 void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out) {
-  constexpr std::int64_t kSquare = 16;
   const bool transposes = (outer.in == 1 && inner.in != 1) || (outer.out == 1 && inner.out != 1);
   if (!transposes) {
     for (std::int64_t i = 0; i < outer.extent; ++i) {
       copy_row(inner, in + i * outer.in, out + i * outer.out);
     }
     return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    const Transpose transpose = fast_transpose();
+    if (transpose != nullptr && outer.in == 1 && inner.out == 1) {
+      return transpose(in, inner.in, inner.extent, outer.extent, out, outer.out);
+    }
+    if (transpose != nullptr && outer.out == 1 && inner.in == 1) {
+      return transpose(in, outer.in, outer.extent, inner.extent, out, inner.out);
+    }
   }
   for (std::int64_t i0 = 0; i0 < outer.extent; i0 += kSquare) {
     const std::int64_t i1 = std::min(outer.extent, i0 + kSquare);
@@ -105,21 +133,27 @@ void strided_copy(const Shape& extents, const T* in, const Strides& in_strides, 
   if (extents.size() == 0) return;
   const Walk walk = simplified(extents, in_strides, out_strides);
   constexpr std::int64_t kTileElements = std::int64_t{1} << 15;
+  constexpr std::int64_t kFewestTiles = 16;
   if (walk.rank == 0 || extents.size() < 2 * kTileElements) {
     return copy_axes(walk.axes.data(), walk.rank, in, out);
   }
-  // Tiles are ranges of the longest axis: any cut is right, since every output is written once.
-  const auto longest =
-      std::max_element(walk.axes.begin(), walk.axes.begin() + walk.rank,
-                       [](const Axis& a, const Axis& b) { return a.extent < b.extent; });
+  // Tiles are ranges of one axis: any cut is right, since every output is written once. Of the first
+  // one where it is long enough, so that a tile's memory lies together.
   const std::int64_t wanted = extents.size() / kTileElements;
-  const std::int64_t step = std::max<std::int64_t>(16, (longest->extent + wanted - 1) / wanted);
-  const auto position = static_cast<std::size_t>(longest - walk.axes.begin());
-  parallel_for((longest->extent + step - 1) / step, [&](std::int64_t tile) {
+  const bool outermost = walk.rank > 2 && walk.axes[0].extent >= std::min(wanted, kFewestTiles);
+  const auto cut =
+      outermost
+          ? walk.axes.begin()
+          : std::max_element(walk.axes.begin(), walk.axes.begin() + walk.rank,
+                             [](const Axis& a, const Axis& b) { return a.extent < b.extent; });
+  const std::int64_t step =
+      std::max<std::int64_t>(outermost ? 1 : kSquare, (cut->extent + wanted - 1) / wanted);
+  const auto position = static_cast<std::size_t>(cut - walk.axes.begin());
+  parallel_for((cut->extent + step - 1) / step, [&](std::int64_t tile) {
     Walk part = walk;
     const std::int64_t first = tile * step;
-    part.axes[position].extent = std::min(step, longest->extent - first);
-    copy_axes(part.axes.data(), part.rank, in + first * longest->in, out + first * longest->out);
+    part.axes[position].extent = std::min(step, cut->extent - first);
+    copy_axes(part.axes.data(), part.rank, in + first * cut->in, out + first * cut->out);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/activation.hpp>
 #include <lamina/autograd/ops/arithmetic.hpp>
+#include <lamina/autograd/ops/detail/gated_gradients.hpp>
 #include <lamina/autograd/ops/exponential.hpp>
 #include <lamina/autograd/ops/selection.hpp>
 #include <limits>
@@ -11,14 +12,6 @@
 namespace lamina {
 
 namespace {
-
-// x where the guide is positive, slope * x elsewhere: what relu does to a gradient. It is linear in
-// x and piecewise constant in the guide, so its own derivative is itself.
-template <Scalar T>
-Variable<T> gate(const Variable<T>& x, const Tensor<T>& guide, T slope) {
-  return record<T>("relu", {x}, kernels::keep_positive(x.value(), guide, slope), save_nothing,
-                   [guide, slope](Backward<T>& b) { b.add(0, gate(b.gradient(), guide, slope)); });
-}
 
 // d/dx of x * Phi(x), composed of ops.
 template <Scalar T>
@@ -40,6 +33,14 @@ Variable<T> gelu_tanh_slope(const Variable<T>& x) {
 
 }  // namespace
 
+// Linear in dy and piecewise constant in the guide, so its own derivative is itself.
+template <Scalar T>
+Variable<T> detail::relu_gradient(const Variable<T>& dy, const Tensor<T>& guide, T slope) {
+  return record<T>(
+      "relu", {dy}, kernels::keep_positive(dy.value(), guide, slope), save_nothing,
+      [guide, slope](Backward<T>& b) { b.add(0, relu_gradient(b.gradient(), guide, slope)); });
+}
+
 template <Scalar T>
 Variable<T> relu(const Variable<T>& x) {
   return leaky_relu(x, T{0});
@@ -51,7 +52,7 @@ Variable<T> leaky_relu(const Variable<T>& x, std::type_identity_t<T> negative_sl
   // well.
   Tensor<T> y = kernels::relu(x.value(), negative_slope);
   const auto backward = [negative_slope](Backward<T>& b) {
-    b.add(0, gate(b.gradient(), b.saved(0).value(), negative_slope));
+    b.add(0, detail::relu_gradient(b.gradient(), b.saved(0).value(), negative_slope));
   };
   const char* name = negative_slope == T{0} ? "relu" : "leaky_relu";
   return negative_slope >= T{0} ? record<T>(name, {x}, std::move(y), save_output, backward)
@@ -107,11 +108,12 @@ Variable<T> silu(const Variable<T>& x) {
   });
 }
 
-#define LAMINA_ACTIVATION(T)                                                    \
-  template Variable<T> relu(const Variable<T>&);                                \
-  template Variable<T> leaky_relu(const Variable<T>&, std::type_identity_t<T>); \
-  template Variable<T> elu(const Variable<T>&, std::type_identity_t<T>);        \
-  template Variable<T> gelu(const Variable<T>&, bool);                          \
+#define LAMINA_ACTIVATION(T)                                                           \
+  template Variable<T> detail::relu_gradient(const Variable<T>&, const Tensor<T>&, T); \
+  template Variable<T> relu(const Variable<T>&);                                       \
+  template Variable<T> leaky_relu(const Variable<T>&, std::type_identity_t<T>);        \
+  template Variable<T> elu(const Variable<T>&, std::type_identity_t<T>);               \
+  template Variable<T> gelu(const Variable<T>&, bool);                                 \
   template Variable<T> silu(const Variable<T>&);
 LAMINA_ACTIVATION(float)
 LAMINA_ACTIVATION(double)

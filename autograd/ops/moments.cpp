@@ -78,11 +78,6 @@ Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& w
   return result;
 }
 
-double inverse_deviation(double variance, double epsilon) {
-  const double square = variance + epsilon;
-  return square == 0 ? 0 : 1 / std::sqrt(square);
-}
-
 template <Scalar T>
 MeasuredBatch<T> measure(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights,
                          const SharedReduction& reduction) {

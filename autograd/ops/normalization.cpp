@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <cmath>
 #include <lamina/autograd/kernels/normalization.hpp>
+#include <lamina/autograd/kernels/pooled_normalization.hpp>
 #include <lamina/autograd/op.hpp>
+#include <lamina/autograd/ops/activation.hpp>
 #include <lamina/autograd/ops/detail/composed_normalization.hpp>
+#include <lamina/autograd/ops/detail/gated_gradients.hpp>
 #include <lamina/autograd/ops/normalization.hpp>
+#include <lamina/autograd/ops/pooling.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <string>
 
@@ -93,21 +97,79 @@ Tensor<double> factors_of(const Tensor<double>& inverse, const Variable<T>& scal
 }
 
 template <Scalar T>
-Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
-                     const Variable<T>& scale, const Variable<T>& offset, double epsilon) {
-  require_layout(x.shape(), layout);
+void require_all(const Shape& x, const NormLayout& layout, const Moments& moments,
+                 const Variable<T>& scale, const Variable<T>& offset) {
+  require_layout(x, layout);
   require_moments(moments, layout);
   require_coefficients(scale, layout, "scale");
   require_coefficients(offset, layout, "offset");
-  const Tensor<double> factors =
-      factors_of(inverse_deviations(moments, layout, epsilon), scale, layout);
-  const Tensor<double> by_offset = by_channel(offset, layout, 0.0);
-  const Tensor<double> offsets =
-      filled(layout, [by = by_offset.data()](std::int64_t, std::int64_t c) { return by[c]; });
+}
+
+// Coefficients of y = (x - mean) factor + offset by (group, channel).
+struct Coefficients {
+  Tensor<double> factors, offsets;
+
+  template <Scalar T>
+  Coefficients(const NormLayout& layout, const Tensor<double>& inverse, const Variable<T>& scale,
+               const Variable<T>& offset)
+      : factors(factors_of(inverse, scale, layout)) {
+    const Tensor<double> by_offset = by_channel(offset, layout, 0.0);
+    offsets =
+        filled(layout, [by = by_offset.data()](std::int64_t, std::int64_t c) { return by[c]; });
+  }
+  kernels::Rectifier rectifier() const { return {factors.data(), offsets.data()}; }
+};
+
+// Whether the kernels compute what comes after in the same pass.
+template <Scalar T>
+bool fuses(AfterNormalization after) {
+  return after == AfterNormalization::nothing || kernels::can_rectify<T>();
+}
+
+kernels::ImageBatch images_of(const Shape& x, const NormLayout& layout) {
+  return {.images = x[0],
+          .rows = x[1],
+          .columns = x[2],
+          .channels = layout.channels,
+          .groups = layout.groups};
+}
+
+void require_images(const Shape& x, const NormLayout& layout) {
+  pool2d_output_shape(x, {}, "max_pool2d");
+  if (layout.inner == 1 && layout.channels == x[3]) return;
+  throw ShapeError("normalize", "what is pooled must be normalized over the last axis; got input " +
+                                    x.to_string() + " and " + std::to_string(layout.channels) +
+                                    " channels");
+}
+
+template <Scalar T>
+Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
+                     const Coefficients& of, AfterNormalization after) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (after == AfterNormalization::relu_max_pool) {
+      Tensor<T> y = Tensor<T>::uninitialized(pool2d_output_shape(x.shape(), {}, "max_pool2d"));
+      kernels::pool_normalized(x.data(), images_of(x.shape(), layout), moments.mean.data(),
+                               of.rectifier(), y.mutable_data());
+      return y;
+    }
+  }
   Tensor<T> y = Tensor<T>::uninitialized(x.shape());
-  kernels::scale_centred(x.data(), layout, moments.mean.data(), factors.data(), offsets.data(),
-                         y.mutable_data());
+  kernels::scale_centred(x.data(), layout, moments.mean.data(), of.factors.data(),
+                         of.offsets.data(), y.mutable_data(), kernels::instruction_set(),
+                         after == AfterNormalization::relu);
   return y;
+}
+
+// The gradient of the normalized values, as ops on the gradient of what came after them.
+template <Scalar T>
+Variable<T> gradient_before(AfterNormalization after, const Variable<T>& gradient,
+                            const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
+                            const Coefficients& of) {
+  if (after == AfterNormalization::nothing) return gradient;
+  const Tensor<T> y = normalized(x, layout, moments, of, AfterNormalization::relu);
+  return detail::relu_gradient(
+      after == AfterNormalization::relu ? gradient : detail::max_pool_gradient(gradient, y, {}), y,
+      T{0});
 }
 
 // Sum over the groups of `values`, in the shape of a coefficient.
@@ -129,12 +191,33 @@ struct GradientSums {
 
   GradientSums(const Tensor<T>& x, const Tensor<T>& gradient, const Tensor<T>& weights,
                const NormLayout& layout, const Moments& moments)
-      : values(Tensor<double>::uninitialized(Shape{2, layout.statistics()})),
-        count(layout.statistics()) {
+      : GradientSums(layout) {
     double* sums = values.mutable_data();
     kernels::gradient_sums(x.data(), gradient.data(), weights.data(), layout, moments.mean.data(),
                            sums, sums + count);
   }
+  // Of the gradient of what came after the normalization.
+  GradientSums(const Tensor<T>& x, const Tensor<T>& gradient, const MeasuredBatch<T>& batch,
+               AfterNormalization after, const Coefficients& of)
+      : GradientSums(batch.layout) {
+    double* sums = values.mutable_data();
+    const kernels::Rectifier rectifier = of.rectifier();
+    const double* const mean = batch.moments.mean.data();
+    if constexpr (std::is_same_v<T, float>) {
+      if (after == AfterNormalization::relu_max_pool) {
+        kernels::pooled_gradient_sums(x.data(), gradient.data(), images_of(x.shape(), batch.layout),
+                                      mean, rectifier, sums, sums + count);
+        return;
+      }
+    }
+    kernels::gradient_sums(x.data(), gradient.data(), batch.weights.data(), batch.layout, mean,
+                           sums, sums + count, kernels::instruction_set(),
+                           after == AfterNormalization::relu ? &rectifier : nullptr);
+  }
+
+  explicit GradientSums(const NormLayout& layout)
+      : values(Tensor<double>::uninitialized(Shape{2, layout.statistics()})),
+        count(layout.statistics()) {}
 
   const double* dy() const { return values.data(); }
   const double* dy_centred() const { return values.data() + count; }
@@ -153,23 +236,80 @@ struct GradientSums {
   }
 };
 
+// dx from the sums over all places of the batch.
+template <Scalar T>
+Tensor<T> input_gradient(const Tensor<T>& x, const Tensor<T>& dy, const MeasuredBatch<T>& batch,
+                         const GradientSums<T>& sums, const Tensor<double>& inverse,
+                         const Coefficients& of, AfterNormalization after) {
+  const NormLayout& layout = batch.layout;
+  Tensor<double> of_x = per_statistic(layout), constant = per_statistic(layout);
+  double *x_out = of_x.mutable_data(), *constant_out = constant.mutable_data();
+  for (std::int64_t g = 0; g < layout.groups; ++g) {
+    const double n = batch.moments.count.data()[g], share = n > 0 ? 1 / n : 0.0;
+    for (std::int64_t s = g * layout.channels; s < (g + 1) * layout.channels; ++s) {
+      const double inv = inverse.data()[s];
+      x_out[s] = inv * inv * sums.dy_centred()[s] * share;
+      constant_out[s] = sums.dy()[s] * share;
+    }
+  }
+  Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
+  const kernels::Rectifier rectifier = of.rectifier();
+  if constexpr (std::is_same_v<T, float>) {
+    if (after == AfterNormalization::relu_max_pool) {
+      kernels::combine_pooled_gradient(x.data(), dy.data(), images_of(x.shape(), layout),
+                                       batch.moments.mean.data(), rectifier, of_x.data(),
+                                       constant.data(), dx.mutable_data());
+      return dx;
+    }
+  }
+  kernels::combine_gradient(x.data(), dy.data(), batch.weights.data(), layout,
+                            batch.moments.mean.data(), of.factors.data(), of_x.data(),
+                            constant.data(), dx.mutable_data(), kernels::instruction_set(),
+                            after == AfterNormalization::relu ? &rectifier : nullptr);
+  return dx;
+}
+
 }  // namespace
 
 template <Scalar T>
+Variable<T> then(AfterNormalization after, const Variable<T>& y) {
+  switch (after) {
+    case AfterNormalization::relu:
+      return relu(y);
+    case AfterNormalization::relu_max_pool:
+      return max_pool2d(relu(y));
+    case AfterNormalization::nothing:
+      break;
+  }
+  return y;
+}
+
+template <Scalar T>
 Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& batch,
-                               const Variable<T>& scale, const Variable<T>& offset,
-                               double epsilon) {
+                               const Variable<T>& scale, const Variable<T>& offset, double epsilon,
+                               AfterNormalization after) {
   require_measured(batch);
-  Tensor<T> y = normalized(x.value(), batch.layout, batch.moments, scale, offset, epsilon);
+  require_all(x.shape(), batch.layout, batch.moments, scale, offset);
+  if (after == AfterNormalization::relu_max_pool) require_images(x.shape(), batch.layout);
+  if (!fuses<T>(after) || (after != AfterNormalization::nothing && batch.weights.defined())) {
+    return then(after, normalize_by_batch(x, batch, scale, offset, epsilon));
+  }
+  const Tensor<double> inverse = inverse_deviations(batch.moments, batch.layout, epsilon);
+  const Coefficients of(batch.layout, inverse, scale, offset);
+  Tensor<T> y = normalized(x.value(), batch.layout, batch.moments, of, after);
   return record<T>(
       "normalize_by_batch", {x, scale, offset}, std::move(y), save(x, scale),
-      [batch, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
-        if (b.with_graph()) return detail::composed_batch_gradient(b, batch, offset_shape, epsilon);
+      [batch, epsilon, inverse, of, after, offset_shape = offset.shape()](Backward<T>& b) {
         const NormLayout& layout = batch.layout;
-        const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
+        const Tensor<T>& x = b.saved(0).value();
+        if (b.with_graph()) {
+          const Variable<T> gradient =
+              gradient_before(after, b.gradient(), x, layout, batch.moments, of);
+          return detail::composed_batch_gradient(b, gradient, batch, offset_shape, epsilon);
+        }
+        const Tensor<T>& dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
-        GradientSums<T> sums(x, dy, batch.weights, layout, batch.moments);
-        const Tensor<double> inverse = inverse_deviations(batch.moments, layout, epsilon);
+        GradientSums<T> sums(x, dy, batch, after, of);
         sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
         if (!b.wants(0)) return;
         if (batch.reduction) {
@@ -178,39 +318,33 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
           // One value is its own mean: nothing depends on it, and rounding must not say otherwise.
           return b.add(0, Tensor<T>::zeros(x.shape()));
         }
-        const Tensor<double> factor = factors_of(inverse, scale, layout);
-        Tensor<double> of_x = per_statistic(layout), constant = per_statistic(layout);
-        double *x_out = of_x.mutable_data(), *constant_out = constant.mutable_data();
-        for (std::int64_t g = 0; g < layout.groups; ++g) {
-          const double n = batch.moments.count.data()[g], share = n > 0 ? 1 / n : 0.0;
-          for (std::int64_t s = g * layout.channels; s < (g + 1) * layout.channels; ++s) {
-            const double inv = inverse.data()[s];
-            x_out[s] = inv * inv * sums.dy_centred()[s] * share;
-            constant_out[s] = sums.dy()[s] * share;
-          }
-        }
-        Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
-        kernels::combine_gradient(x.data(), dy.data(), batch.weights.data(), layout,
-                                  batch.moments.mean.data(), factor.data(), of_x.data(),
-                                  constant.data(), dx.mutable_data());
-        b.add(0, std::move(dx));
+        b.add(0, input_gradient(x, dy, batch, sums, inverse, of, after));
       });
 }
 
 template <Scalar T>
 Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
                                const Moments& moments, const Variable<T>& scale,
-                               const Variable<T>& offset, double epsilon) {
-  Tensor<T> y = normalized(x.value(), layout, moments, scale, offset, epsilon);
+                               const Variable<T>& offset, double epsilon,
+                               AfterNormalization after) {
+  require_all(x.shape(), layout, moments, scale, offset);
+  if (after == AfterNormalization::relu_max_pool) require_images(x.shape(), layout);
+  // What is recorded is mostly frozen: its derivative is not worth a fused form.
+  const bool recorded = x.tracked() || scale.tracked() || offset.tracked();
+  if (after != AfterNormalization::nothing && (recorded || !fuses<T>(after))) {
+    return then(after, normalize_by_given(x, layout, moments, scale, offset, epsilon));
+  }
+  const Tensor<double> inverse = inverse_deviations(moments, layout, epsilon);
+  const Coefficients of(layout, inverse, scale, offset);
+  Tensor<T> y = normalized(x.value(), layout, moments, of, after);
   return record<T>(
       "normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
-      [layout, moments, epsilon, offset_shape = offset.shape()](Backward<T>& b) {
+      [layout, moments, epsilon, inverse, offset_shape = offset.shape()](Backward<T>& b) {
         if (b.with_graph()) {
           return detail::composed_given_gradient(b, layout, moments, offset_shape, epsilon);
         }
         const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
-        const Tensor<double> inverse = inverse_deviations(moments, layout, epsilon);
         if (b.wants(1) || b.wants(2)) {
           const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
           sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
@@ -227,10 +361,13 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
 }
 
 #define LAMINA_NORMALIZATION(T)                                                                  \
+  template Variable<T> then(AfterNormalization, const Variable<T>&);                             \
   template Variable<T> normalize_by_batch(const Variable<T>&, const MeasuredBatch<T>&,           \
-                                          const Variable<T>&, const Variable<T>&, double);       \
+                                          const Variable<T>&, const Variable<T>&, double,        \
+                                          AfterNormalization);                                   \
   template Variable<T> normalize_by_given(const Variable<T>&, const NormLayout&, const Moments&, \
-                                          const Variable<T>&, const Variable<T>&, double);
+                                          const Variable<T>&, const Variable<T>&, double,        \
+                                          AfterNormalization);
 LAMINA_NORMALIZATION(float)
 LAMINA_NORMALIZATION(double)
 #undef LAMINA_NORMALIZATION

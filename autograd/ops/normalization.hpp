@@ -17,10 +17,14 @@
 // its own y and nothing else: it is left out of S2, like every x whose dy is 0. In a group whose
 // weights sum to 0 the statistics are constants.
 //
+// With `after` a ReLU of y, or the maximum of the ReLU over windows of 2 x 2 side by side (x then is
+// channels-last images, the normalized axis the last one), is computed in the same pass where it can be
+// (float, processors with AVX2, no weights), else as ops of their own: the same numbers, to rounding.
+//
 // Both are fused forward and backward; where the backward pass is itself recorded, a composed form
 // takes its place, so that derivatives of any order are exact (mean and deviation are never
 // constants to them). An empty x gives an empty y and zero gradients. Errors: ShapeError when the
-// layout does not cover x, or moments or coefficients do not fit it. Source: Ioffe and Szegedy, Batch
+// layout does not cover x, or moments or coefficients do not fit it; what max_pool2d refuses. Source: Ioffe and Szegedy, Batch
 // Normalization (2015).
 #pragma once
 
@@ -29,13 +33,21 @@
 
 namespace lamina {
 
+enum class AfterNormalization : std::uint8_t { nothing, relu, relu_max_pool };
+
+// The same by ops of their own.
+template <Scalar T>
+Variable<T> then(AfterNormalization after, const Variable<T>& y);
+
 template <Scalar T>
 Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& batch,
-                               const Variable<T>& scale, const Variable<T>& offset, double epsilon);
+                               const Variable<T>& scale, const Variable<T>& offset, double epsilon,
+                               AfterNormalization after = AfterNormalization::nothing);
 
 template <Scalar T>
 Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
                                const Moments& moments, const Variable<T>& scale,
-                               const Variable<T>& offset, double epsilon);
+                               const Variable<T>& offset, double epsilon,
+                               AfterNormalization after = AfterNormalization::nothing);
 
 }  // namespace lamina

@@ -1,5 +1,6 @@
 #include <lamina/autograd/kernels/pooling.hpp>
 #include <lamina/autograd/op.hpp>
+#include <lamina/autograd/ops/detail/gated_gradients.hpp>
 #include <lamina/autograd/ops/pooling.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 
@@ -151,6 +152,15 @@ Variable<T> max_pool2d(const Variable<T>& x, const PoolingOptions& options) {
 }
 
 template <Scalar T>
+Variable<T> detail::max_pool_gradient(const Variable<T>& dy, const Tensor<T>& x,
+                                      const PoolingOptions& options) {
+  const Pooling pooling = pooling_of("max_pool2d", x.shape(), options);
+  Tensor<T> largest = Tensor<T>::uninitialized(pooling.output);
+  const Winners winners = find_winners(pooling, x.data(), largest.mutable_data());
+  return max_pool_scatter(dy, pooling, winners);
+}
+
+template <Scalar T>
 Variable<T> average_pool2d(const Variable<T>& x, const PoolingOptions& options) {
   return average(x, pooling_of("average_pool2d", x.shape(), options));
 }
@@ -159,8 +169,10 @@ Shape pool2d_output_shape(const Shape& input, const PoolingOptions& options, con
   return pooling_of(who, input, options).output;
 }
 
-#define LAMINA_INSTANTIATE(T)                                                 \
-  template Variable<T> max_pool2d(const Variable<T>&, const PoolingOptions&); \
+#define LAMINA_INSTANTIATE(T)                                                          \
+  template Variable<T> detail::max_pool_gradient(const Variable<T>&, const Tensor<T>&, \
+                                                 const PoolingOptions&);               \
+  template Variable<T> max_pool2d(const Variable<T>&, const PoolingOptions&);          \
   template Variable<T> average_pool2d(const Variable<T>&, const PoolingOptions&);
 LAMINA_INSTANTIATE(float)
 LAMINA_INSTANTIATE(double)

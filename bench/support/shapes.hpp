@@ -54,8 +54,8 @@ struct ConvolutionShape {
   std::string name() const {
     std::string text = input.name() + "_" + std::to_string(kernel) + "x" + std::to_string(kernel) +
                        "_" + std::to_string(filters);
-    if (stride > 1) text += "_stride_" + std::to_string(stride);
-    if (dilation > 1) text += "_dilation_" + std::to_string(dilation);
+    if (stride > 1) text += "_stride" + std::to_string(stride);
+    if (dilation > 1) text += "_dilation" + std::to_string(dilation);
     return text;
   }
 
@@ -72,19 +72,22 @@ struct ConvolutionShape {
     return count;
   }
 };
-inline constexpr std::array<ConvolutionShape, 11> kConvolutions{{
-    {.input = {128, 32, 14, 14}, .kernel = 5, .filters = 64},
-    {.input = {64, 32, 14, 14}, .kernel = 3, .filters = 64},
-    {.input = {32, 64, 56, 56}, .kernel = 3, .filters = 64},
-    {.input = {128, 1, 28, 28}, .kernel = 5, .filters = 32},
-    {.input = {32, 3, 64, 64}, .kernel = 7, .filters = 64, .stride = 2},
-    {.input = {32, 64, 28, 28}, .kernel = 1, .filters = 256},
-    {.input = {32, 64, 28, 28}, .kernel = 3, .filters = 128, .stride = 2},
-    {.input = {32, 64, 28, 28}, .kernel = 3, .filters = 64, .dilation = 2},
-    {.input = {32, 8, 28, 28}, .kernel = 3, .filters = 16},
-    {.input = {32, 19, 28, 28}, .kernel = 3, .filters = 37},
-    {.input = {16, 512, 7, 7}, .kernel = 3, .filters = 512},
-}};
+inline constexpr std::array<ConvolutionShape, 14> kConvolutions{
+    {{{128, 32, 14, 14}, 5, 64},
+     {{64, 32, 14, 14}, 3, 64},
+     {{32, 64, 56, 56}, 3, 64},
+     {{128, 1, 28, 28}, 5, 32},
+     // What minimal filtering does not take.
+     {{32, 256, 28, 28}, 1, 64},
+     {{32, 64, 28, 28}, 1, 256},
+     {{16, 3, 224, 224}, 7, 64, 2},
+     {{64, 3, 32, 32}, 3, 32},
+     {{32, 128, 28, 28}, 3, 128, 2},
+     {{32, 64, 28, 28}, 3, 64, 1, 2},
+     {{32, 24, 28, 28}, 3, 40},
+     {{64, 8, 28, 28}, 3, 8},
+     {{32, 512, 7, 7}, 3, 512},
+     {{32, 256, 28, 28}, 1, 512, 2}}};
 
 struct DenseShape {
   std::int64_t batch, features, units;
@@ -94,7 +97,8 @@ struct DenseShape {
     return std::to_string(batch) + "x" + std::to_string(features) + "x" + std::to_string(units);
   }
 };
-inline constexpr std::array<DenseShape, 2> kDense{{{128, 784, 512}, {128, 512, 512}}};
+inline constexpr std::array<DenseShape, 3> kDense{
+    {{128, 784, 512}, {128, 512, 512}, {128, 3136, 1024}}};
 
 // Additions of 8 elements, one after the other.
 inline constexpr int kChain = 1000;

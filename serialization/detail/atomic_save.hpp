@@ -5,8 +5,8 @@
 //   close -> rename -> fsync of the folder
 //
 // Temporary names are ".<name>.tmp-<pid>-<random>-<number>". On any failure the temporary file is
-// removed. Those that killed processes of this machine left for the same target are swept before
-// writing.
+// removed. Before writing, those are swept that were left for the same target: by killed processes of
+// this machine, and where the file system refused to remove them.
 //
 // Nothing is written where the target is a folder, a device, a pipe or a socket, also behind a link;
 // a link to a file is replaced itself.
@@ -49,6 +49,9 @@ void atomic_save(FileSystem& files, const FileTask& task, const std::function<vo
 std::string atomic_save_new(FileSystem& files, const FileTask& task, const std::string& folder,
                             const std::string& series, const std::function<void(Sink&)>& write,
                             const std::function<std::string()>& next_name);
+
+// For files that are no longer needed: a failure is left for whoever tidies up next.
+void remove_if_possible(FileSystem& files, const std::string& path) noexcept;
 
 // The folder of a path ("." when it names none), and the name in it.
 std::string folder_of(const std::string& path);

@@ -1,8 +1,12 @@
 #include <boost/test/unit_test.hpp>
+#include <lamina/autograd/kernels/instruction_set.hpp>
+#include <lamina/autograd/ops/elementwise.hpp>
+#include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/autograd/ops/shape.hpp>
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/nn/constraints.hpp>
 #include <lamina/nn/regularizers.hpp>
+#include <lamina/nn/sequential.hpp>
 
 #include "support/layer_battery.hpp"
 #include "support/refusal.hpp"
@@ -55,6 +59,40 @@ BOOST_AUTO_TEST_CASE(exact_takes_the_direct_method) {
   applied(exact, x);
   exact.kernel().assign(kernel);
   BOOST_TEST(identical(applied(exact, x), conv2d<float>(x, kernel, {.exact = true}).value()));
+}
+
+// The switch of a call reaches convolutions at any depth, forward and in every gradient.
+BOOST_AUTO_TEST_CASE(an_exact_context_is_as_exact_layers) {
+  const auto make = [](bool exact) {
+    Sequential<float> block;
+    block.add<Conv2D>({.filters = 48, .kernel = {3, 3}, .exact = exact});
+    Sequential<float> net;
+    net.add<Conv2D>({.filters = 32, .kernel = {5, 5}, .padding = Padding::same, .exact = exact});
+    net.add(block);
+    return net;
+  };
+  const auto x = random_tensor<float>({4, 12, 12, 16}, 3);
+  Rng rng(7);
+  const auto run = [&](Sequential<float> net, bool exact) {
+    Tape<float> tape;
+    rng.set_step(0);
+    Context<float> ctx = Context<float>::for_training(tape, rng);
+    ctx.exact = exact;
+    const Variable<float> y = net(x, ctx);
+    tape.backward(sum(square(y)));
+    std::vector<Tensor<float>> results{y.value()};
+    for (const auto& parameter : net.parameters()) results.push_back(parameter->gradient);
+    return results;
+  };
+  const auto by_layers = run(make(true), false);
+  const auto by_context = run(make(false), true);
+  const auto fast = run(make(false), false);
+  BOOST_REQUIRE(by_layers.size() == 5U);
+  for (std::size_t i = 0; i < by_layers.size(); ++i) {
+    BOOST_TEST(identical(by_context[i], by_layers[i]), "result " << i);
+  }
+  const bool filters = kernels::instruction_set() != kernels::InstructionSet::baseline;
+  BOOST_TEST(identical(fast[0], by_layers[0]) == !filters);
 }
 
 BOOST_AUTO_TEST_CASE(layouts_agree) {

@@ -22,15 +22,13 @@ using namespace lamina::test;
 
 namespace {
 
-// Two networks of one architecture with different values.
-struct Pair {
-  Run<float> first, second;
-  std::string first_bytes, second_bytes;
-  Pair() {
-    first.train(1);
-    second.train(2);
-    first_bytes = saved(first.net);
-    second_bytes = saved(second.net);
+struct Trained {
+  Run<float> run;
+  Module<float>& net = run.net;
+  std::string bytes;  // of its checkpoint
+  Trained() {
+    run.train(1);
+    bytes = saved(net);
   }
   static std::string saved(Module<float>& net) {
     FakeFileSystem files;
@@ -60,67 +58,27 @@ int process_that_ended() {
 BOOST_AUTO_TEST_SUITE(saving)
 
 BOOST_AUTO_TEST_CASE(the_order_of_operations_is_the_promise) {
-  Pair pair;
+  Trained trained;
   FakeFileSystem files;
-  Pair::prepared(files);
-  save(files, pair.first.net);
+  Trained::prepared(files);
+  save(files, trained.net);
   const std::vector<std::string> expected{"list",  "create", "reserve", "write",
                                           "fsync", "close",  "rename",  "fsync folder"};
   BOOST_TEST(files.operations == expected, boost::test_tools::per_element());
-  BOOST_TEST((files.files.at("run/file") == pair.first_bytes));
+  BOOST_TEST((files.files.at("run/file") == trained.bytes));
   BOOST_TEST(files.files.size() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(every_operation_may_fail_once_or_from_then_on) {
-  Pair pair;
-  int failures = 0;
-  for (const std::size_t bytes_per_write : {SIZE_MAX, std::size_t{301}}) {
-    FakeFileSystem probe;
-    Pair::prepared(probe).bytes_per_write = bytes_per_write;
-    save(probe, pair.first.net);
-    const auto operations = probe.operations;
-    for (std::size_t n = 0; n < operations.size(); ++n) {
-      for (const int code : {EIO, ENOSPC, EACCES}) {
-        for (const bool ever_after : {false, true}) {
-          BOOST_TEST_CONTEXT("operation " << n << ", " << operations[n] << ", code " << code) {
-            FakeFileSystem files;
-            save(Pair::prepared(files), pair.first.net);
-            files.reset();
-            files.bytes_per_write = bytes_per_write;
-            files.fail_at = n;
-            files.failure = code;
-            files.fail_ever_after = ever_after;
-            ++failures;
-            const bool done =
-                succeeds_or_refuses<CheckpointError>("save", [&] { save(files, pair.second.net); });
-            // Sweeping is a courtesy; all else that fails is reported.
-            BOOST_TEST(done == (operations[n] == "list" && !ever_after));
-            const bool renamed = done || operations[n] == "fsync folder";
-            BOOST_TEST(
-                (files.files.at("run/file") == (renamed ? pair.second_bytes : pair.first_bytes)));
-            const bool cannot_remove = ever_after && n > 1;
-            if (!cannot_remove) BOOST_TEST(files.others("run/file").empty());
-            files.reset();
-            save(files, pair.second.net);
-            BOOST_TEST((files.files.at("run/file") == pair.second_bytes));
-          }
-        }
-      }
-    }
-  }
-  std::cout << failures << " failures of file operations while saving: the former file whole\n";
-}
-
 BOOST_AUTO_TEST_CASE(the_message_names_file_operation_and_cause) {
-  Pair pair;
+  Trained trained;
   FakeFileSystem files;
-  Pair::prepared(files).fail_at = 4;
+  Trained::prepared(files).fail_at = 4;
   files.failure = ENOSPC;
   refuses<CheckpointError>(
       "[save_checkpoint] 'run/file' must be written; got 'No space left on device' from fsync",
-      [&] { save(files, pair.first.net); });
+      [&] { save(files, trained.net); });
   refuses<CheckpointError>("[save_checkpoint] 'run/' must name a file; got a folder", [&] {
-    save_checkpoint("run/", CheckpointParts<float>{pair.first.net}, files);
+    save_checkpoint("run/", CheckpointParts<float>{trained.net}, files);
   });
 }
 
@@ -144,41 +102,23 @@ BOOST_AUTO_TEST_CASE(saving_takes_little_memory) {
   BOOST_TEST(peaks[1] < peaks[0] + 4096);
 }
 
-BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_former_file) {
-  Pair pair;
-  FakeFileSystem files;
-  save(Pair::prepared(files), pair.first.net);
-  for (std::size_t free = 0; free < pair.second_bytes.size(); free += 97) {
-    files.reset();
-    files.capacity = pair.first_bytes.size() + free;
-    refuses<CheckpointError>(
-        "[save_checkpoint] 'run/file' must be written; got 'No space left on device' from write",
-        [&] { save(files, pair.second.net); });
-    BOOST_TEST((files.files.at("run/file") == pair.first_bytes));
-    BOOST_TEST(files.files.size() == 1u);
-  }
-  files.capacity = pair.first_bytes.size() + pair.second_bytes.size();
-  save(files, pair.second.net);
-  BOOST_TEST((files.files.at("run/file") == pair.second_bytes));
-}
-
 BOOST_AUTO_TEST_CASE(folders_that_cannot_take_a_file) {
-  Pair pair;
+  Trained trained;
   const TemporaryFolder folder;
   const std::string base = folder.path().string();
   refuses<CheckpointError>("[save_checkpoint] '" + base +
                                "/none/file' must be written; got 'No such "
                                "file or directory' from create",
-                           [&] { save_checkpoint(base + "/none/file", pair.first.net); });
+                           [&] { save_checkpoint(base + "/none/file", trained.net); });
   write_bytes(folder / "plain", "text");
   refuses<CheckpointError>("[save_checkpoint] '" + base +
                                "/plain/file' must be written; got 'Not a "
                                "directory' from create",
-                           [&] { save_checkpoint(base + "/plain/file", pair.first.net); });
+                           [&] { save_checkpoint(base + "/plain/file", trained.net); });
   BOOST_TEST((read_bytes(folder / "plain") == "text"));
   std::filesystem::create_directory(folder / "taken");
   refuses<CheckpointError>("[save_checkpoint] '" + base + "/taken' must name a file; got a folder",
-                           [&] { save_checkpoint(base + "/taken", pair.first.net); });
+                           [&] { save_checkpoint(base + "/taken", trained.net); });
   BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 2);
   if (geteuid() != 0) {  // nothing is forbidden to root
     std::filesystem::create_directory(folder / "closed");
@@ -186,13 +126,13 @@ BOOST_AUTO_TEST_CASE(folders_that_cannot_take_a_file) {
     refuses<CheckpointError>("[save_checkpoint] '" + base +
                                  "/closed/file' must be written; got "
                                  "'Permission denied' from create",
-                             [&] { save_checkpoint(base + "/closed/file", pair.first.net); });
+                             [&] { save_checkpoint(base + "/closed/file", trained.net); });
   }
 }
 
 // rename() would replace a device or a pipe without a word.
 BOOST_AUTO_TEST_CASE(only_plain_files_are_replaced) {
-  Pair pair;
+  Trained trained;
   const TemporaryFolder folder;
   const std::string pipe = (folder / "pipe").string(), link = (folder / "link").string();
   BOOST_REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
@@ -203,13 +143,13 @@ BOOST_AUTO_TEST_CASE(only_plain_files_are_replaced) {
   };
   for (const std::string& path : {pipe, link, std::string("/dev/full"), std::string("/dev/null")}) {
     refuses<CheckpointError>(refused("save_checkpoint", path),
-                             [&] { save_checkpoint(path, pair.first.net); });
+                             [&] { save_checkpoint(path, trained.net); });
     refuses<CheckpointError>(refused("save_model", path),
                              [&] { save_model(path, Sequential<float>()); });
   }
   refuses<CheckpointError>(
       "[load_checkpoint] '" + pipe + "' must be a readable file; got 'Invalid argument' from open",
-      [&] { load_checkpoint(pipe, pair.first.net); });
+      [&] { load_checkpoint(pipe, trained.net); });
   BOOST_TEST(std::filesystem::is_fifo(pipe));
   BOOST_TEST(std::filesystem::is_symlink(link));
   BOOST_TEST(std::filesystem::is_character_file("/dev/full"));
@@ -220,7 +160,7 @@ BOOST_AUTO_TEST_CASE(only_plain_files_are_replaced) {
   for (const char* target : {"plain", "nothing"}) {
     std::filesystem::remove(link);
     std::filesystem::create_symlink(folder / target, link);
-    save_checkpoint(link, pair.first.net);
+    save_checkpoint(link, trained.net);
     BOOST_TEST(std::filesystem::is_regular_file(std::filesystem::symlink_status(link)));
   }
   BOOST_TEST((read_bytes(folder / "plain") == "text"));
@@ -228,21 +168,21 @@ BOOST_AUTO_TEST_CASE(only_plain_files_are_replaced) {
 
 // Not even a temporary file.
 BOOST_AUTO_TEST_CASE(a_target_that_is_no_file_is_refused_before_anything_is_written) {
-  Pair pair;
+  Trained trained;
   FakeFileSystem files;
-  Pair::prepared(files).folders.insert("run/file");
+  Trained::prepared(files).folders.insert("run/file");
   refuses<CheckpointError>("[save_checkpoint] 'run/file' must name a file; got a folder",
-                           [&] { save(files, pair.first.net); });
+                           [&] { save(files, trained.net); });
   BOOST_TEST(files.operations.empty());
   BOOST_TEST(files.files.empty());
 }
 
 BOOST_AUTO_TEST_CASE(temporary_files_of_dead_processes_are_swept_and_others_are_not) {
-  Pair pair;
+  Trained trained;
   const std::string dead = std::to_string(process_that_ended());
   const std::string mine = std::to_string(getpid()), parent = std::to_string(getppid());
   FakeFileSystem files;
-  Pair::prepared(files);
+  Trained::prepared(files);
   const std::string gone[] = {"run/.file.tmp-" + dead + "-ab12-0",
                               "run/.file.tmp-" + mine + "-an_earlier_life-3"};
   const std::string staying[] = {"run/.file.tmp-" + parent + "-ab12-0",
@@ -254,7 +194,7 @@ BOOST_AUTO_TEST_CASE(temporary_files_of_dead_processes_are_swept_and_others_are_
                                  "run/file.tmp-" + dead + "-1-0"};
   for (const auto& name : gone) files.files[name] = "rest";
   for (const auto& name : staying) files.files[name] = "rest";
-  save(files, pair.first.net);
+  save(files, trained.net);
   for (const auto& name : gone) BOOST_TEST(!files.files.contains(name), name);
   for (const auto& name : staying) BOOST_TEST(files.files.contains(name), name);
 }
@@ -350,35 +290,6 @@ BOOST_AUTO_TEST_CASE(another_architecture_is_not_skipped) {
         return std::string(error.what()).find("must hold the state of this network") !=
                std::string::npos;
       });
-}
-
-BOOST_AUTO_TEST_CASE(failures_leave_the_former_generations) {
-  FakeFileSystem probe;
-  Run<float> run;
-  run.train(1);
-  GenerationOptions options{.keep = 1, .file_system = &probe};
-  save_generation("run", parts_of(run), options);
-  probe.reset();
-  save_generation("run", parts_of(run), options);
-  const auto operations = probe.operations;
-  for (std::size_t n = 0; n < operations.size(); ++n) {
-    BOOST_TEST_CONTEXT("operation " << n << ", " << operations[n]) {
-      FakeFileSystem files;
-      options.file_system = &files;
-      save_generation("run", parts_of(run), options);
-      files.reset();
-      files.fail_at = n;
-      succeeds_or_refuses<CheckpointError>("save",
-                                           [&] { save_generation("run", parts_of(run), options); });
-      for (const auto& [path, content] : files.files)
-        BOOST_TEST(path.find("/.") == std::string::npos);
-      files.reset();
-      Run<float> target;
-      BOOST_TEST(load_latest("run", parts_of(target), options).skipped.empty());
-      save_generation("run", parts_of(run), options);
-      BOOST_TEST(files.files.size() == 1u);
-    }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(folders_and_options) {

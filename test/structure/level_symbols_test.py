@@ -53,6 +53,7 @@ class Symbols(unittest.TestCase):
                  str(library)], check=True, capture_output=True, text=True).stdout
             level = library.stem.rsplit("_", 1)[1]
             self.assertIn(f"::{level}::minimal_filter", listing)
+            self.assertIn(f"::{level}::matrix_product", listing)
             self.assertEqual(list(violations(level, listing)), [])
 
 

@@ -27,27 +27,37 @@ struct Panels {
   std::int64_t step;
 };
 
+// The sums of one chain: sum[row * panels + panel], in registers.
+template <int rows, int panels>
+LAMINA_INLINE void sum_products(LeftOperand a, Panels<const float> b, std::int64_t inner,
+                                Vector* sum) {
+  unroll<rows * panels>([&](auto i) { sum[i] = broadcast(0); });
+#pragma GCC unroll 4
+  for (std::int64_t k = 0; k < inner; ++k) {
+    Vector right[panels];
+    unroll<panels>([&](auto panel) { right[panel] = load(b.data + panel * b.panel_step); });
+    unroll<rows>([&](auto row) {
+      const Vector left = broadcast(a.data[row * a.row_step]);
+      unroll<panels>([&](auto panel) {
+        constexpr int at = decltype(row){} * panels + decltype(panel){};
+        sum[at] = add_product(left, right[panel], sum[at]);
+      });
+    });
+    a.data += a.inner_step;
+    b.data += b.step;
+  }
+}
+
 template <int panels>
 LAMINA_INLINE void register_tile(LeftOperand a, Panels<const float> b, std::int64_t inner,
                                  std::int64_t chain, bool add, Panels<float> c) {
   constexpr int rows = kTileRows;
   for (std::int64_t begin = 0; begin < inner; begin += chain, add = true) {
-    const std::int64_t end = begin + chain < inner ? begin + chain : inner;
+    const std::int64_t length = chain < inner - begin ? chain : inner - begin;
     Vector sum[rows * panels];
-    unroll<rows * panels>([&](auto i) { sum[i] = broadcast(0); });
-    for (std::int64_t k = begin; k < end; ++k) {
-      Vector right[panels];
-      unroll<panels>([&](auto panel) { right[panel] = load(b.data + panel * b.panel_step); });
-      unroll<rows>([&](auto row) {
-        const Vector left = broadcast(a.data[row * a.row_step]);
-        unroll<panels>([&](auto panel) {
-          constexpr int at = decltype(row){} * panels + decltype(panel){};
-          sum[at] = add_product(left, right[panel], sum[at]);
-        });
-      });
-      a.data += a.inner_step;
-      b.data += b.step;
-    }
+    sum_products<rows, panels>(a, b, length, sum);
+    a.data += length * a.inner_step;
+    b.data += length * b.step;
     const auto at = [&](int i) { return c.data + i % panels * c.panel_step + i / panels * c.step; };
     if (add) {
       unroll<rows * panels>([&](auto i) { store(at(i), load(at(i)) + sum[i]); });

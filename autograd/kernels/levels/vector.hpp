@@ -25,6 +25,18 @@ constexpr std::int64_t kTileRows = 8;
 
 LAMINA_INLINE Vector load(const float* from) { return _mm512_loadu_ps(from); }
 LAMINA_INLINE void store(float* to, Vector value) { _mm512_storeu_ps(to, value); }
+// To an aligned address; order_stores() must follow before another thread looks.
+LAMINA_INLINE void store_past_caches(float* to, Vector value) { _mm512_stream_ps(to, value); }
+// The first `count` elements, the rest 0 or left as it is; memory beyond them is not touched.
+LAMINA_INLINE __mmask16 first(std::int64_t count) {
+  return static_cast<__mmask16>((1U << count) - 1);
+}
+LAMINA_INLINE Vector load_first(const float* from, std::int64_t count) {
+  return _mm512_maskz_loadu_ps(first(count), from);
+}
+LAMINA_INLINE void store_first(float* to, Vector value, std::int64_t count) {
+  _mm512_mask_storeu_ps(to, first(count), value);
+}
 LAMINA_INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
 // a b + c and c - a b, each rounded once.
 LAMINA_INLINE Vector add_product(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
@@ -55,6 +67,18 @@ constexpr std::int64_t kTileRows = 6;
 
 LAMINA_INLINE Vector load(const float* from) { return _mm256_loadu_ps(from); }
 LAMINA_INLINE void store(float* to, Vector value) { _mm256_storeu_ps(to, value); }
+LAMINA_INLINE void store_past_caches(float* to, Vector value) { _mm256_stream_ps(to, value); }
+// The first `count` elements, the rest 0 or left as it is; memory beyond them is not touched.
+LAMINA_INLINE __m256i first(std::int64_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+LAMINA_INLINE Vector load_first(const float* from, std::int64_t count) {
+  return _mm256_maskload_ps(from, first(count));
+}
+LAMINA_INLINE void store_first(float* to, Vector value, std::int64_t count) {
+  _mm256_maskstore_ps(to, first(count), value);
+}
 LAMINA_INLINE Vector broadcast(float value) { return _mm256_set1_ps(value); }
 // a b + c and c - a b, each rounded once.
 LAMINA_INLINE Vector add_product(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
@@ -93,17 +117,18 @@ LAMINA_INLINE Doubles add_scaled(double factor, Doubles v, Doubles to) {
   return to + scale(factor, v);
 }
 
-// Some first elements, the rest 0. For rims: not fast.
+// The same, from memory with gaps: not fast.
 LAMINA_INLINE Vector load_first(const float* from, std::int64_t step, std::int64_t count) {
   float values[kLanes] = {};
   for (std::int64_t i = 0; i < count; ++i) values[i] = from[i * step];
   return load(values);
 }
-LAMINA_INLINE void store_first(float* to, Vector value, std::int64_t count) {
-  float values[kLanes];
-  store(values, value);
-  for (std::int64_t i = 0; i < count; ++i) to[i] = values[i];
-}
+
+// What was stored past the caches is seen before what is stored from here on.
+LAMINA_INLINE void order_stores() { _mm_sfence(); }
+
+// Asks for the line of memory to come into the second-level cache.
+LAMINA_INLINE void prefetch(const float* from) { _mm_prefetch(from, _MM_HINT_T1); }
 
 // A number that is a constant expression also as the argument of a generic lambda.
 template <int value>
@@ -114,11 +139,21 @@ struct Constant {
 // body(0), ..., body(count - 1) with constants: arrays that are only indexed by them stay in
 // registers.
 template <int count, class Body>
-LAMINA_INLINE void unroll(Body body) {
+LAMINA_INLINE constexpr void unroll(Body body) {
   [&]<int... index>(std::integer_sequence<int, index...>) __attribute__((always_inline)) {
     (body(Constant<index>{}), ...);
   }
   (std::make_integer_sequence<int, count>{});
+}
+
+// function(first, second) with constants.
+template <class Function>
+LAMINA_INLINE void with_bools(bool first, bool second, Function function) {
+  if (first) {
+    second ? function(Constant<1>{}, Constant<1>{}) : function(Constant<1>{}, Constant<0>{});
+  } else {
+    second ? function(Constant<0>{}, Constant<1>{}) : function(Constant<0>{}, Constant<0>{});
+  }
 }
 
 }  // namespace

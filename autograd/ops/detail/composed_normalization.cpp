@@ -132,11 +132,11 @@ void add_coefficient_gradients(Backward<T>& b, const Variable<T>& dy, const Vari
 }  // namespace
 
 template <Scalar T>
-void composed_batch_gradient(Backward<T>& b, const MeasuredBatch<T>& batch, const Shape& offset,
-                             double epsilon) {
+void composed_batch_gradient(Backward<T>& b, const Variable<T>& gradient,
+                             const MeasuredBatch<T>& batch, const Shape& offset, double epsilon) {
   const NormLayout& layout = batch.layout;
   const Variable<T>&x = b.saved(0), &scale = b.saved(1);
-  const Variable<T> dy = five_axes(b.gradient(), layout);
+  const Variable<T> dy = five_axes(gradient, layout);
   const Weighting<T> weighting(batch);
   const auto mean = [&](const Variable<T>& selected) {
     return weighting.sum_over_group(weighting.times(selected));
@@ -175,10 +175,10 @@ void composed_given_gradient(Backward<T>& b, const NormLayout& layout, const Mom
   add_coefficient_gradients(b, dy, x_hat, scale.shape(), offset);
 }
 
-#define LAMINA_COMPOSED_NORMALIZATION(T)                                                     \
-  template void composed_batch_gradient(Backward<T>&, const MeasuredBatch<T>&, const Shape&, \
-                                        double);                                             \
-  template void composed_given_gradient(Backward<T>&, const NormLayout&, const Moments&,     \
+#define LAMINA_COMPOSED_NORMALIZATION(T)                                                           \
+  template void composed_batch_gradient(Backward<T>&, const Variable<T>&, const MeasuredBatch<T>&, \
+                                        const Shape&, double);                                     \
+  template void composed_given_gradient(Backward<T>&, const NormLayout&, const Moments&,           \
                                         const Shape&, double);
 LAMINA_COMPOSED_NORMALIZATION(float)
 LAMINA_COMPOSED_NORMALIZATION(double)

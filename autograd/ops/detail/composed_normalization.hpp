@@ -10,10 +10,11 @@
 
 namespace lamina::detail {
 
-// Mean and deviation are recomputed from x, never constants.
+// Mean and deviation are recomputed from x, never constants. `gradient` is that of the normalized
+// values: the node's own, unless it does more than to normalize.
 template <Scalar T>
-void composed_batch_gradient(Backward<T>& b, const MeasuredBatch<T>& batch, const Shape& offset,
-                             double epsilon);
+void composed_batch_gradient(Backward<T>& b, const Variable<T>& gradient,
+                             const MeasuredBatch<T>& batch, const Shape& offset, double epsilon);
 
 // Mean and deviation are constants.
 template <Scalar T>

@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "support/levels.hpp"
 #include "support/normalization_cases.hpp"
 
 namespace lamina::test {
@@ -18,12 +19,13 @@ struct Computed {
   std::vector<double> count, mean, variance;
 
   template <Scalar T>
-  Computed(const std::vector<T>& x, const std::vector<T>& weights, const NormLayout& layout)
+  Computed(const std::vector<T>& x, const std::vector<T>& weights, const NormLayout& layout,
+           kernels::InstructionSet level = kernels::instruction_set())
       : count(static_cast<std::size_t>(layout.groups)),
         mean(static_cast<std::size_t>(layout.statistics())),
         variance(mean) {
     kernels::moments(x.data(), weights.empty() ? nullptr : weights.data(), layout, count.data(),
-                     mean.data(), variance.data());
+                     mean.data(), variance.data(), level);
   }
   bool operator==(const Computed&) const = default;
 };
@@ -54,9 +56,7 @@ template <Scalar T>
 constexpr double kPrecision = std::is_same_v<T, float> ? 1e-6 : 1e-12;
 
 template <Scalar T>
-void check(const std::vector<T>& x, const std::vector<T>& weights, const NormLayout& layout) {
-  const Computed computed(x, weights, layout);
-  const Exact exact(x, weights, layout);
+void check(const Computed& computed, const Exact& exact, const NormLayout& layout) {
   for (std::size_t s = 0; s < computed.mean.size(); ++s) {
     const auto mean = static_cast<double>(exact.mean[s]);
     const auto variance = static_cast<double>(exact.variance[s]);
@@ -67,6 +67,17 @@ void check(const std::vector<T>& x, const std::vector<T>& weights, const NormLay
     BOOST_TEST(std::abs(computed.mean[s] - mean) <=
                kPrecision<T> * deviation + 1e-15 * std::abs(mean));
     BOOST_TEST(std::abs(computed.variance[s] - variance) <= kPrecision<T> * deviation * deviation);
+  }
+}
+
+// On every level of the machine.
+template <Scalar T>
+void check(const std::vector<T>& x, const std::vector<T>& weights, const NormLayout& layout) {
+  const Exact exact(x, weights, layout);
+  for (const kernels::InstructionSet level : levels_here()) {
+    BOOST_TEST_CONTEXT(kernels::to_string(level)) {
+      check<T>(Computed(x, weights, layout, level), exact, layout);
+    }
   }
 }
 
@@ -157,22 +168,37 @@ BOOST_AUTO_TEST_CASE(values_at_the_ends_of_the_range) {
   }
 }
 
+// Squares of these vanish in float, and their sum is exactly 0.
+BOOST_AUTO_TEST_CASE(values_that_cancel_are_not_taken_for_equal) {
+  for (const NormLayout layout :
+       {NormLayout{.outer = 48, .channels = 5}, {.channels = 5, .inner = 48}}) {
+    std::vector<float> x(240);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::size_t k = layout.inner > 1 ? i : i / 5;
+      x[i] = k % 2 ? 1e-30F : -1e-30F;
+    }
+    check<float>(x, {}, layout);
+    check(x, std::vector<float>(48, 0.5F), layout);
+  }
+}
+
 // 0, not what rounding makes of it: with epsilon = 0 that would be divided by.
 BOOST_AUTO_TEST_CASE_TEMPLATE(equal_values_have_no_variance, T, Types) {
-  for (const NormLayout& layout : kNormLayouts) {
-    for (const double value : {0.1, -1.0 / 3, 1e6 / 7, 3e-5, 0.0}) {
-      const std::vector<T> x(static_cast<std::size_t>(layout.size()), static_cast<T>(value));
-      for (const auto& weights : {std::vector<T>(), drawn_weights<T>(layout)}) {
-        const Computed computed(x, weights, layout);
-        for (std::size_t s = 0; s < computed.mean.size(); ++s) {
-          BOOST_TEST(computed.variance[s] == 0);
-          if (computed.count[s / static_cast<std::size_t>(layout.channels)] == 0) continue;
-          BOOST_TEST(computed.mean[s] == static_cast<double>(static_cast<T>(value)),
-                     boost::test_tools::tolerance(1e-13));
+  for (const kernels::InstructionSet level : levels_here())
+    for (const NormLayout& layout : kNormLayouts) {
+      for (const double value : {0.1, -1.0 / 3, 1e6 / 7, 3e-5, 0.0}) {
+        const std::vector<T> x(static_cast<std::size_t>(layout.size()), static_cast<T>(value));
+        for (const auto& weights : {std::vector<T>(), drawn_weights<T>(layout)}) {
+          const Computed computed(x, weights, layout, level);
+          for (std::size_t s = 0; s < computed.mean.size(); ++s) {
+            BOOST_TEST(computed.variance[s] == 0);
+            if (computed.count[s / static_cast<std::size_t>(layout.channels)] == 0) continue;
+            BOOST_TEST(computed.mean[s] == static_cast<double>(static_cast<T>(value)),
+                       boost::test_tools::tolerance(1e-13));
+          }
         }
       }
     }
-  }
 }
 
 // One of a thousand differs by its last bit.
@@ -201,24 +227,26 @@ BOOST_AUTO_TEST_CASE(equal_values_at_the_ends_of_the_range) {
 
 // Where groups are ghost batches of single rows they are cut in another way, and agree to rounding.
 BOOST_AUTO_TEST_CASE(weights_of_one_give_the_bits_of_no_weights) {
-  for (const NormLayout& layout : kNormLayouts) {
-    if (layout.groups > 1 && layout.middle == 1) continue;
-    const auto x = drawn<float>(layout, 3, 1, 1);
-    const std::vector<float> ones(x.size() / static_cast<std::size_t>(layout.channels), 1);
-    BOOST_TEST((Computed(x, ones, layout) == Computed(x, {}, layout)));
-  }
+  for (const kernels::InstructionSet level : levels_here())
+    for (const NormLayout& layout : kNormLayouts) {
+      if (layout.groups > 1 && layout.middle == 1) continue;
+      const auto x = drawn<float>(layout, 3, 1, 1);
+      const std::vector<float> ones(x.size() / static_cast<std::size_t>(layout.channels), 1);
+      BOOST_TEST((Computed(x, ones, layout, level) == Computed(x, {}, layout, level)));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_has_weight_zero_is_selected_away) {
-  for (const NormLayout& layout : kNormLayouts) {
-    auto x = drawn<float>(layout, 3, 1, 1);
-    const auto w = drawn_weights<float>(layout);
-    const Computed clean(x, w, layout);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      if (w[place_of(layout, i)] == 0) x[i] = i % 2 ? kNan<float> : 1 / 0.0f;
+  for (const kernels::InstructionSet level : levels_here())
+    for (const NormLayout& layout : kNormLayouts) {
+      auto x = drawn<float>(layout, 3, 1, 1);
+      const auto w = drawn_weights<float>(layout);
+      const Computed clean(x, w, layout, level);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (w[place_of(layout, i)] == 0) x[i] = i % 2 ? kNan<float> : 1 / 0.0f;
+      }
+      BOOST_TEST((Computed(x, w, layout, level) == clean));
     }
-    BOOST_TEST((Computed(x, w, layout) == clean));
-  }
 }
 
 BOOST_AUTO_TEST_CASE(weights_may_differ_by_magnitudes) {
@@ -232,16 +260,17 @@ BOOST_AUTO_TEST_CASE(weights_may_differ_by_magnitudes) {
 }
 
 BOOST_AUTO_TEST_CASE(a_value_that_is_not_finite_spoils_its_own_statistic) {
-  for (const NormLayout& layout : kNormLayouts) {
-    auto x = drawn<float>(layout, 3, 1, 1);
-    const std::size_t poisoned = x.size() / 2, s = statistic_of(layout, poisoned);
-    x[poisoned] = kNan<float>;
-    const Computed computed(x, {}, layout);
-    for (std::size_t i = 0; i < computed.mean.size(); ++i) {
-      BOOST_TEST(std::isnan(computed.mean[i]) == (i == s));
-      BOOST_TEST(std::isnan(computed.variance[i]) == (i == s));
+  for (const kernels::InstructionSet level : levels_here())
+    for (const NormLayout& layout : kNormLayouts) {
+      auto x = drawn<float>(layout, 3, 1, 1);
+      const std::size_t poisoned = x.size() / 2, s = statistic_of(layout, poisoned);
+      x[poisoned] = kNan<float>;
+      const Computed computed(x, {}, layout, level);
+      for (std::size_t i = 0; i < computed.mean.size(); ++i) {
+        BOOST_TEST(std::isnan(computed.mean[i]) == (i == s));
+        BOOST_TEST(std::isnan(computed.variance[i]) == (i == s));
+      }
     }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(nothing_has_zero_statistics) {
@@ -258,15 +287,16 @@ BOOST_AUTO_TEST_CASE(nothing_has_zero_statistics) {
 }
 
 BOOST_AUTO_TEST_CASE(two_threads_give_the_same_bits) {
-  for (const NormLayout& layout : kNormLayouts) {
-    const auto x = drawn<float>(layout, 0.5, 1, 1);
-    for (const auto& weights : {std::vector<float>(), drawn_weights<float>(layout)}) {
-      set_threads(1);
-      const Computed one(x, weights, layout);
-      set_threads(2);
-      BOOST_TEST((one == Computed(x, weights, layout)));
+  for (const kernels::InstructionSet level : levels_here())
+    for (const NormLayout& layout : kNormLayouts) {
+      const auto x = drawn<float>(layout, 0.5, 1, 1);
+      for (const auto& weights : {std::vector<float>(), drawn_weights<float>(layout)}) {
+        set_threads(1);
+        const Computed one(x, weights, layout, level);
+        set_threads(2);
+        BOOST_TEST((one == Computed(x, weights, layout, level)));
+      }
     }
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

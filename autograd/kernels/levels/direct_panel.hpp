@@ -1,0 +1,107 @@
+// Where the taps and the outputs of a pass lie, and the table of the tiles of direct_tile.hpp, for
+// the files of levels/ alone (see vector.hpp).
+#pragma once
+
+#include <lamina/autograd/kernels/levels/direct_convolution.hpp>
+#include <lamina/autograd/kernels/levels/direct_tile.hpp>
+
+namespace lamina::kernels {
+namespace {
+
+LAMINA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+LAMINA_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+LAMINA_INLINE std::int64_t clamp(std::int64_t value, std::int64_t low, std::int64_t high) {
+  return larger(low, smaller(value, high));
+}
+// a / b rounded up or down, b > 0.
+LAMINA_INLINE std::int64_t divide_down(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
+LAMINA_INLINE std::int64_t divide_up(std::int64_t a, std::int64_t b) { return -divide_down(-a, b); }
+
+// Where the window of an output begins.
+LAMINA_INLINE std::int64_t origin(const DirectAxis& axis, std::int64_t output) {
+  return output * axis.stride - axis.before;
+}
+
+// The taps of an output that lie inside.
+LAMINA_INLINE DirectRange taps_of(const DirectAxis& axis, std::int64_t output) {
+  const std::int64_t at = origin(axis, output);
+  const std::int64_t first = clamp(divide_up(-at, axis.dilation), 0, axis.taps);
+  return {first, clamp(divide_up(axis.in - at, axis.dilation), first, axis.taps)};
+}
+
+// The outputs among `range` that a tap reaches from inside.
+LAMINA_INLINE DirectRange outputs_of(const DirectAxis& axis, std::int64_t tap, DirectRange range) {
+  const std::int64_t shift = axis.before - tap * axis.dilation;
+  const std::int64_t first = clamp(divide_up(shift, axis.stride), range.first, range.last);
+  return {first, clamp(divide_up(axis.in + shift, axis.stride), first, range.last)};
+}
+
+// The outputs that all taps reach.
+LAMINA_INLINE DirectRange inner_outputs(const DirectAxis& axis) {
+  const DirectRange all{0, axis.out};
+  const std::int64_t first = outputs_of(axis, 0, all).first;
+  return {first, larger(first, outputs_of(axis, axis.taps - 1, all).last)};
+}
+
+// `count` in parts of nearly equal size, at most `most` each: body(first, last).
+template <class Body>
+LAMINA_INLINE void for_parts(DirectRange range, std::int64_t most, Body body) {
+  const std::int64_t count = range.last - range.first;
+  const std::int64_t parts = (count + most - 1) / most;
+  for (std::int64_t i = 0; i < parts; ++i) {
+    body(range.first + count * i / parts, range.first + count * (i + 1) / parts);
+  }
+}
+
+// Some output channels: one or two vectors, the last one perhaps not full.
+struct Panel {
+  LAMINA_INLINE Panel(std::int64_t channels, std::int64_t first_channel) : first(first_channel) {
+    const std::int64_t count = smaller(2 * kLanes, channels - first);
+    vectors = count > kLanes ? 2 : 1;
+    partial = count != vectors * kLanes;
+    last_vector = first_lanes(count - (vectors - 1) * kLanes);
+  }
+  LAMINA_INLINE std::int64_t rows() const { return most_rows(static_cast<int>(vectors)); }
+
+  std::int64_t first;
+  std::int64_t vectors;
+  bool partial;
+  Mask last_vector;
+};
+
+// The tile functions of 1, 2, ... rows.
+template <class Tile>
+struct Row {
+  void (*of[most_rows(1)])(const Tile&);
+};
+template <class Tile>
+struct Table {
+  Row<Tile> at[2][2];  // [vectors - 1][partial]
+
+  LAMINA_INLINE void operator()(const Panel& panel, std::int64_t rows, const Tile& tile) const {
+    at[panel.vectors - 1][panel.partial ? 1 : 0].of[rows - 1](tile);
+  }
+};
+
+template <int vectors, bool partial, int... i>
+constexpr Row<OutputTile> output_tiles(std::integer_sequence<int, i...>) {
+  return {{output_tile<i + 1, vectors, partial>...}};
+}
+template <int vectors, bool partial, int... i>
+constexpr Row<GradientTile> gradient_tiles(std::integer_sequence<int, i...>) {
+  return {{gradient_tile<i + 1, vectors, partial>...}};
+}
+template <int vectors>
+using Rows = std::make_integer_sequence<int, most_rows(vectors)>;
+
+constexpr Table<OutputTile> kOutputTiles{
+    {{output_tiles<1, false>(Rows<1>{}), output_tiles<1, true>(Rows<1>{})},
+     {output_tiles<2, false>(Rows<2>{}), output_tiles<2, true>(Rows<2>{})}}};
+constexpr Table<GradientTile> kGradientTiles{
+    {{gradient_tiles<1, false>(Rows<1>{}), gradient_tiles<1, true>(Rows<1>{})},
+     {gradient_tiles<2, false>(Rows<2>{}), gradient_tiles<2, true>(Rows<2>{})}}};
+
+}  // namespace
+}  // namespace lamina::kernels

@@ -1,0 +1,204 @@
+// The two tiles of registers that the direct method of convolution is made of, for the files of
+// levels/ alone (see vector.hpp):
+//
+//   outputs    y[i][vector]    (+)= sum over the window's values k of x[i][k] w[k][vector]
+//   gradient   dw[k][vector]     += sum over positions p of x[p][k] dy[p][vector]
+//
+// for i or k up to most_rows(vectors), and one or two vectors of output channels, of which the last
+// may have fewer lanes. A value of x is read where it lies and meets all vectors at once.
+#pragma once
+
+#include <lamina/autograd/kernels/levels/mask.hpp>
+
+namespace lamina::kernels {
+namespace {
+
+// With the vectors of w or dy and one value of x, the sums fill the registers: 31 of 32, 15 of 16.
+constexpr int most_rows([[maybe_unused]] int vectors) {
+#if defined(__AVX512F__)
+  return 14;
+#else
+  return vectors == 1 ? 12 : 6;
+#endif
+}
+
+// Windows are `rows` times `columns` runs of `run` values; one for all outputs of the tile.
+struct OutputTile {
+  const float* x;
+  std::int64_t step;  // between the windows of two outputs
+  std::int64_t rows, row_step;
+  std::int64_t columns, column_step;
+  std::int64_t run;
+  const float* w;  // the vectors of a row's runs without gaps
+  std::int64_t w_row_step;
+  float* y;
+  std::int64_t y_step;
+  bool add, stream;
+  Mask last_vector;
+  // One line of the cache is asked for per value k, from here on: what the next tile reads.
+  const float* ahead;
+  std::int64_t ahead_step;
+};
+
+// One address per row of a tile would not fit in the registers for addresses. From two places and
+// three distances an x86 address reaches 14 rows.
+struct RowAddresses {
+  LAMINA_INLINE explicit RowAddresses(std::int64_t step)
+      : one(step * static_cast<std::int64_t>(sizeof(float))), three(3 * one), five(5 * one) {
+    // Keeps the compiler from computing them anew from `one`, in the loop.
+    asm("" : "+r"(three), "+r"(five));
+  }
+
+  LAMINA_INLINE void begin(const float* x) {
+    low = reinterpret_cast<const char*>(x);
+    high = low + 7 * one;
+    asm("" : "+r"(high));
+  }
+  LAMINA_INLINE void advance() {
+    low += sizeof(float);
+    high += sizeof(float);
+  }
+  template <int row>
+  LAMINA_INLINE float value() const {
+    const char* const base = row < 7 ? low : high;
+    constexpr int i = row % 7;
+    const std::int64_t distance = i == 3 ? three : i == 5 ? five : i == 6 ? 2 * three : i * one;
+    return *reinterpret_cast<const float*>(base + distance);
+  }
+
+  std::int64_t one, three, five;
+  const char* low;
+  const char* high;
+};
+
+template <int rows, int vectors, bool partial>
+void output_tile(const OutputTile& tile) {
+  RowAddresses x(tile.step);
+  Vector sum[rows * vectors];
+  unroll<rows * vectors>([&](auto i) { sum[i] = broadcast(0); });
+  float* y = tile.y;
+  const std::int64_t y_step = tile.y_step;
+  if (!tile.stream) {
+    // The lines of the outputs arrive while the sums are computed.
+    unroll<rows>([&](auto) {
+      unroll<vectors>([&](auto v) { __builtin_prefetch(y + v * kLanes); });
+      y += y_step;
+    });
+  }
+  const float* ahead = tile.ahead;
+  const std::int64_t ahead_step = tile.ahead_step;
+  const float* row_x = tile.x;
+  const float* row_w = tile.w;
+  for (std::int64_t row = 0; row < tile.rows; ++row) {
+    const float* w = row_w;
+    const float* column_x = row_x;
+    for (std::int64_t column = 0; column < tile.columns; ++column) {
+      x.begin(column_x);
+      for (std::int64_t k = tile.run; k > 0; --k) {
+        Vector right[vectors];
+        unroll<vectors>([&](auto v) { right[v] = load(w + v * kLanes); });
+        unroll<rows>([&](auto i) {
+          const Vector left = broadcast(x.template value<decltype(i){}>());
+          unroll<vectors>([&](auto v) {
+            constexpr int at = decltype(i){} * vectors + decltype(v){};
+            sum[at] = add_product(left, right[v], sum[at]);
+          });
+        });
+        __builtin_prefetch(ahead);
+        ahead += ahead_step;
+        x.advance();
+        w += vectors * kLanes;
+      }
+      column_x += tile.column_step;
+    }
+    row_x += tile.row_step;
+    row_w += tile.w_row_step;
+  }
+  const Mask last_vector = tile.last_vector;
+  if (tile.add) {
+    y = tile.y;
+    unroll<rows>([&](auto i) {
+      unroll<vectors>([&](auto v) {
+        constexpr int at = decltype(i){} * vectors + decltype(v){};
+        if constexpr (partial && v == vectors - 1) {
+          sum[at] = load(last_vector, y + v * kLanes) + sum[at];
+        } else {
+          sum[at] = load(y + v * kLanes) + sum[at];
+        }
+      });
+      y += y_step;
+    });
+  }
+  y = tile.y;
+  if (tile.stream) {
+    unroll<rows>([&](auto i) {
+      unroll<vectors>([&](auto v) { store_past_caches(y + v * kLanes, sum[i * vectors + v]); });
+      y += y_step;
+    });
+    return;
+  }
+  unroll<rows>([&](auto i) {
+    unroll<vectors>([&](auto v) {
+      constexpr int at = decltype(i){} * vectors + decltype(v){};
+      if constexpr (partial && v == vectors - 1) {
+        store(last_vector, y + v * kLanes, sum[at]);
+      } else {
+        store(y + v * kLanes, sum[at]);
+      }
+    });
+    y += y_step;
+  });
+}
+
+// Positions are `images` times `rows` times `columns`, with a distance of each in x and in dy.
+struct GradientTile {
+  const float* x;
+  const float* dy;
+  std::int64_t images, x_image_step, dy_image_step;
+  std::int64_t rows, x_row_step, dy_row_step;
+  std::int64_t columns, x_column_step, dy_column_step;
+  float* sum = nullptr;
+  std::int64_t sum_step = 0;
+  Mask last_vector = Mask();
+};
+
+template <int rows, int vectors, bool partial>
+void gradient_tile(const GradientTile& tile) {
+  Vector sum[rows * vectors];
+  unroll<rows * vectors>([&](auto i) { sum[i] = broadcast(0); });
+  for (std::int64_t image = 0; image < tile.images; ++image) {
+    for (std::int64_t row = 0; row < tile.rows; ++row) {
+      const float* x = tile.x + image * tile.x_image_step + row * tile.x_row_step;
+      const float* dy = tile.dy + image * tile.dy_image_step + row * tile.dy_row_step;
+      for (std::int64_t column = 0; column < tile.columns; ++column) {
+        Vector right[vectors];
+        unroll<vectors>([&](auto v) {
+          if constexpr (partial && v == vectors - 1) {
+            right[v] = load(tile.last_vector, dy + v * kLanes);
+          } else {
+            right[v] = load(dy + v * kLanes);
+          }
+        });
+        unroll<rows>([&](auto i) {
+          const Vector left = broadcast(x[i]);
+          unroll<vectors>([&](auto v) {
+            constexpr int at = decltype(i){} * vectors + decltype(v){};
+            sum[at] = add_product(left, right[v], sum[at]);
+          });
+        });
+        x += tile.x_column_step;
+        dy += tile.dy_column_step;
+      }
+    }
+  }
+  unroll<rows>([&](auto i) {
+    unroll<vectors>([&](auto v) {
+      constexpr int at = decltype(i){} * vectors + decltype(v){};
+      float* const to = tile.sum + i * tile.sum_step + v * kLanes;
+      store(to, load(to) + sum[at]);
+    });
+  });
+}
+
+}  // namespace
+}  // namespace lamina::kernels

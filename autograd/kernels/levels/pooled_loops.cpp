@@ -1,0 +1,182 @@
+// The loops of pooled_loops.hpp for the instruction set that this file is compiled for.
+#include <lamina/autograd/kernels/levels/pooled_loops.hpp>
+#include <lamina/autograd/kernels/levels/strip.hpp>
+
+namespace lamina::kernels {
+namespace {
+
+// A window's four elements of some channels: upper left, upper right, lower left, lower right.
+struct Window {
+  Vector at[4];
+};
+
+template <class S, int j>
+LAMINA_INLINE Window load_window(const WindowRow& row, std::int64_t begin, std::int64_t window,
+                                 const S& strip, Constant<j> vector) {
+  const std::int64_t left = 2 * window * row.channels + begin, right = left + row.channels;
+  return {strip.load(row.upper + left, vector), strip.load(row.upper + right, vector),
+          strip.load(row.lower + left, vector), strip.load(row.lower + right, vector)};
+}
+
+LAMINA_INLINE Vector largest(const Window& w) {
+  return larger(larger(w.at[0], w.at[1]), larger(w.at[2], w.at[3]));
+}
+
+void pool(const WindowRow& row, const ScaleCoefficients& k, float* y) {
+  for_strips(row.channels, [&](std::int64_t begin, auto strip) {
+    using S = decltype(strip);
+    Vector high[S::vectors], factor[S::vectors], constant[S::vectors];
+    unroll<S::vectors>([&](auto j) {
+      high[j] = strip.load(k.high + begin, j);
+      factor[j] = strip.load(k.factor + begin, j);
+      constant[j] = strip.load(k.constant + begin, j);
+    });
+    for (std::int64_t window = 0; window < row.windows; ++window) {
+      unroll<S::vectors>([&](auto j) {
+        Window w = load_window(row, begin, window, strip, j);
+        unroll<4>(
+            [&](auto i) { w.at[i] = add_product(w.at[i] - high[j], factor[j], constant[j]); });
+        strip.store(y + window * row.channels + begin, j, positive_part(largest(w)));
+      });
+    }
+  });
+}
+
+// Of a window the values less `high`, and which of them gave a positive y.
+struct Winner {
+  Window centred;
+  Mask at[4];
+  Mask any;
+};
+
+LAMINA_INLINE Winner winner_of(const Window& x, Vector high, Vector factor, Vector constant) {
+  Winner winner;
+  Window y;
+  unroll<4>([&](auto i) {
+    winner.centred.at[i] = x.at[i] - high;
+    y.at[i] = add_product(winner.centred.at[i], factor, constant);
+  });
+  const Vector most = largest(y);
+  winner.any = positive(most);
+  Mask left = winner.any;
+  unroll<4>([&](auto i) {
+    winner.at[i] = both(left, equal(y.at[i], most));
+    left = without(left, winner.at[i]);
+  });
+  return winner;
+}
+
+void add_gradients(const WindowRow& row, const float* dy, const ScaleCoefficients& k,
+                   double* sum_dy, double* sum_dy_high) {
+  // Longer chains of additions would round more.
+  constexpr std::int64_t kChain = 32;
+  for_strips(row.channels, [&](std::int64_t begin, auto strip) {
+    using S = decltype(strip);
+    Vector high[S::vectors], factor[S::vectors], constant[S::vectors];
+    unroll<S::vectors>([&](auto j) {
+      high[j] = strip.load(k.high + begin, j);
+      factor[j] = strip.load(k.factor + begin, j);
+      constant[j] = strip.load(k.constant + begin, j);
+    });
+    for (std::int64_t from = 0; from < row.windows; from += kChain) {
+      const std::int64_t end = from + kChain < row.windows ? from + kChain : row.windows;
+      Vector first[S::vectors], second[S::vectors];
+      unroll<S::vectors>([&](auto j) { first[j] = second[j] = broadcast(0); });
+      for (std::int64_t window = from; window < end; ++window) {
+        unroll<S::vectors>([&](auto j) {
+          const Winner winner =
+              winner_of(load_window(row, begin, window, strip, j), high[j], factor[j], constant[j]);
+          const Vector g = kept(winner.any, strip.load(dy + window * row.channels + begin, j));
+          Vector centred = broadcast(0);
+          unroll<4>([&](auto i) { centred = select(winner.at[i], winner.centred.at[i], centred); });
+          first[j] += g;
+          second[j] = add_product(g, kept(not_zero(g), centred), second[j]);
+        });
+      }
+      float sums[2][S::vectors * kLanes];
+      unroll<S::vectors>([&](auto j) {
+        store(sums[0] + j * kLanes, first[j]);
+        store(sums[1] + j * kLanes, second[j]);
+      });
+      for (int c = 0; c < strip.width; ++c) {
+        sum_dy[begin + c] += static_cast<double>(sums[0][c]);
+        sum_dy_high[begin + c] += static_cast<double>(sums[1][c]);
+      }
+    }
+  });
+}
+
+template <class S, bool streaming, int j>
+LAMINA_INLINE void put(const S& strip, float* to, Constant<j> vector, Vector value) {
+  if constexpr (streaming) {
+    store_past_caches(to + j * kLanes, value);
+  } else {
+    strip.store(to, vector, value);
+  }
+}
+
+template <bool streaming>
+LAMINA_INLINE void combine_row(const WindowRow& row, const float* dy, const GradientCoefficients& k,
+                               ReluGate gate, float* upper, float* lower) {
+  for_strips(row.channels, [&](std::int64_t begin, auto strip) {
+    using S = decltype(strip);
+    Vector high[S::vectors], of_all[S::vectors], of_x[S::vectors], constant[S::vectors],
+        open[S::vectors];
+    unroll<S::vectors>([&](auto j) {
+      const auto at = [&](const float* from) { return strip.load(from + begin, j); };
+      high[j] = at(k.high);
+      of_all[j] = at(k.of_all);
+      of_x[j] = at(k.of_x);
+      constant[j] = at(k.constant);
+      open[j] = at(gate.constant);
+    });
+    for (std::int64_t window = 0; window < row.windows; ++window) {
+      const std::int64_t left = 2 * window * row.channels + begin, right = left + row.channels;
+      float* const to[4] = {upper + left, upper + right, lower + left, lower + right};
+      unroll<S::vectors>([&](auto j) {
+        const Winner winner =
+            winner_of(load_window(row, begin, window, strip, j), high[j], of_all[j], open[j]);
+        const Vector g = strip.load(dy + window * row.channels + begin, j);
+        unroll<4>([&](auto i) {
+          const Vector through = add_product(winner.centred.at[i], of_x[j], constant[j]);
+          put<S, streaming>(strip, to[i], j, (kept(winner.at[i], g) - through) * of_all[j]);
+        });
+      });
+    }
+  });
+}
+
+void combine(const WindowRow& row, const float* dy, const GradientCoefficients& k, ReluGate gate,
+             bool past_caches, float* upper, float* lower) {
+  if (past_caches && aligned(upper) && aligned(lower) && row.channels % kLanes == 0) {
+    combine_row<true>(row, dy, k, gate, upper, lower);
+  } else {
+    combine_row<false>(row, dy, k, gate, upper, lower);
+  }
+}
+
+void combine_rest(const float* x, std::int64_t positions, std::int64_t channels,
+                  const GradientCoefficients& k, float* dx) {
+  for (std::int64_t position = 0; position < positions; ++position) {
+    const std::int64_t at = position * channels;
+    for_lanes(channels, [&](auto lanes, std::int64_t c) {
+      const Vector through = add_product(lanes.load(x + at + c) - lanes.load(k.high + c),
+                                         lanes.load(k.of_x + c), lanes.load(k.constant + c));
+      lanes.store(dx + at + c, (broadcast(0) - through) * lanes.load(k.of_all + c));
+    });
+  }
+}
+
+void fence() { order_stores(); }
+
+constexpr PooledLoops kLoops = {.pool = pool,
+                                .add_gradients = add_gradients,
+                                .combine = combine,
+                                .combine_rest = combine_rest,
+                                .fence = fence};
+
+}  // namespace
+
+const PooledLoops& LAMINA_LEVEL::pooled_loops() { return kLoops; }
+
+}  // namespace lamina::kernels

@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <lamina/autograd/kernels/levels/pooled_loops.hpp>
+#include <lamina/autograd/kernels/pooled_normalization.hpp>
+#include <lamina/autograd/kernels/scale_values.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
+
+namespace lamina::kernels {
+namespace {
+
+const PooledLoops& loops_of(InstructionSet level) {
+#if defined(__x86_64__)
+  return level == InstructionSet::avx512 ? avx512::pooled_loops() : avx2::pooled_loops();
+#else
+  static const PooledLoops none{};
+  return (void)level, none;  // can_rectify() is false there
+#endif
+}
+
+// Rows of windows, numbered through all images, cut into chunks by shape alone.
+class WindowRows {
+ public:
+  WindowRows(const ImageBatch& batch, const float* x)
+      : batch_(batch),
+        x_(x),
+        per_image_(batch.rows / 2),
+        per_chunk_(std::max<std::int64_t>(
+            1, kElements / std::max<std::int64_t>(1, 2 * batch.columns * batch.channels))) {}
+
+  std::int64_t count() const { return batch_.images * per_image_; }
+  std::int64_t chunks() const { return (count() + per_chunk_ - 1) / per_chunk_; }
+
+  struct Place {
+    WindowRow row;
+    std::int64_t offset;     // of the upper row in x
+    std::int64_t pooled;     // of the windows in y
+    std::int64_t statistic;  // of the image's first channel
+    bool last_of_image;
+  };
+
+  Place at(std::int64_t number) const {
+    const std::int64_t image = number / per_image_, in_image = number % per_image_;
+    const std::int64_t line = batch_.columns * batch_.channels;
+    const std::int64_t offset = (image * batch_.rows + 2 * in_image) * line;
+    const std::int64_t windows = batch_.columns / 2;
+    return {.row = {x_ + offset, x_ + offset + line, windows, batch_.channels},
+            .offset = offset,
+            .pooled = number * windows * batch_.channels,
+            .statistic = image % batch_.groups * batch_.channels,
+            .last_of_image = in_image + 1 == per_image_};
+  }
+
+  // function(chunk, place) for all rows of windows, those of a chunk in order on one thread;
+  // finish() after each chunk.
+  template <class Function, class Finish>
+  void for_each(Function&& function, Finish&& finish) const {
+    parallel_for(chunks(), [&](std::int64_t chunk) {
+      const std::int64_t end = std::min(count(), (chunk + 1) * per_chunk_);
+      for (std::int64_t row = chunk * per_chunk_; row < end; ++row) function(chunk, at(row));
+      finish();
+    });
+  }
+
+ private:
+  static constexpr std::int64_t kElements = 32 * 1024;
+
+  const ImageBatch& batch_;
+  const float* x_;
+  std::int64_t per_image_, per_chunk_;
+};
+
+std::int64_t statistics_of(const ImageBatch& batch) { return batch.groups * batch.channels; }
+
+}  // namespace
+
+void pool_normalized(const float* x, const ImageBatch& batch, const double* mean,
+                     const Rectifier& rectifier, float* y, InstructionSet level) {
+  const PooledLoops& loops = loops_of(level);
+  const ScaleValues<float> of(statistics_of(batch), mean, rectifier.scale, rectifier.offset);
+  WindowRows(batch, x).for_each(
+      [&](std::int64_t, const WindowRows::Place& place) {
+        const std::int64_t s = place.statistic;
+        loops.pool(place.row, {of.high() + s, of.factor() + s, of.constant() + s},
+                   y + place.pooled);
+      },
+      [] {});
+}
+
+void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& batch,
+                          const double* mean, const Rectifier& rectifier, double* sum_dy,
+                          double* sum_dy_centred, InstructionSet level) {
+  const PooledLoops& loops = loops_of(level);
+  const std::int64_t statistics = statistics_of(batch);
+  const ScaleValues<float> of(statistics, mean, rectifier.scale, rectifier.offset);
+  const WindowRows rows(batch, x);
+  Tensor<double> parts(Shape{rows.chunks(), 2, statistics}, 0.0);
+  double* const part = parts.mutable_data();
+  rows.for_each(
+      [&](std::int64_t chunk, const WindowRows::Place& place) {
+        const std::int64_t s = place.statistic;
+        double* const sums = part + chunk * 2 * statistics + s;
+        loops.add_gradients(place.row, dy + place.pooled,
+                            {of.high() + s, of.factor() + s, of.constant() + s}, sums,
+                            sums + statistics);
+      },
+      [] {});
+  std::fill_n(sum_dy, statistics, 0.0);
+  std::fill_n(sum_dy_centred, statistics, 0.0);
+  for (std::int64_t chunk = 0; chunk < rows.chunks(); ++chunk) {
+    const double* const sums = part + chunk * 2 * statistics;
+    for (std::int64_t s = 0; s < statistics; ++s) {
+      sum_dy[s] += sums[s];
+      sum_dy_centred[s] += sums[statistics + s];
+    }
+  }
+  for (std::int64_t s = 0; s < statistics; ++s) {
+    sum_dy_centred[s] -= (mean[s] - static_cast<double>(of.high()[s])) * sum_dy[s];
+  }
+}
+
+void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
+                             const double* mean, const Rectifier& rectifier, const double* b,
+                             const double* c, float* dx, InstructionSet level) {
+  const PooledLoops& loops = loops_of(level);
+  const std::int64_t statistics = statistics_of(batch), channels = batch.channels;
+  const ScaleValues<float> through(statistics, mean, b, c);
+  const ScaleValues<float> of(statistics, mean, rectifier.scale, rectifier.offset);
+  const bool past = past_caches(batch.images * batch.rows * batch.columns * channels);
+  const std::int64_t line = batch.columns * channels;
+  WindowRows(batch, x).for_each(
+      [&](std::int64_t, const WindowRows::Place& place) {
+        const std::int64_t s = place.statistic;
+        const GradientCoefficients k{through.high() + s, of.factor() + s, through.factor() + s,
+                                     through.constant() + s};
+        float* const upper = dx + place.offset;
+        loops.combine(place.row, dy + place.pooled, k, {of.factor() + s, of.constant() + s}, past,
+                      upper, upper + line);
+        const auto rest = [&](std::int64_t offset, std::int64_t positions) {
+          loops.combine_rest(x + place.offset + offset, positions, channels, k, upper + offset);
+        };
+        if (batch.columns % 2 != 0) {
+          rest(line - channels, 1);
+          rest(2 * line - channels, 1);
+        }
+        if (batch.rows % 2 != 0 && place.last_of_image) rest(2 * line, batch.columns);
+      },
+      [&] { loops.fence(); });
+}
+
+}  // namespace lamina::kernels

@@ -1,0 +1,40 @@
+// Normalization, ReLU and max pooling of channels-last images in one pass over raw memory:
+//
+//   y = the largest of max(0, (x - mean) * scale + offset) over windows of 2 x 2, side by side
+//
+// x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels): an odd last row or
+// column belongs to no window. Nothing of the normalized values is stored; the gradients find the
+// winner of a window again from x. Of equal values the first wins; NaN wins over all, and its gradient
+// is 0, as behind a ReLU.
+//
+// Coefficients and sums by (group, channel), as in normalization.hpp: image i belongs to group i modulo
+// groups. float alone, and only where can_rectify<float>(level). Results do not depend on the number of
+// threads. Thread-safety: any thread.
+#pragma once
+
+#include <lamina/autograd/kernels/instruction_set.hpp>
+#include <lamina/autograd/kernels/normalization.hpp>
+
+namespace lamina::kernels {
+
+struct ImageBatch {
+  std::int64_t images, rows, columns, channels;
+  std::int64_t groups = 1;
+};
+
+void pool_normalized(const float* x, const ImageBatch& batch, const double* mean,
+                     const Rectifier& rectifier, float* y,
+                     InstructionSet level = instruction_set());
+
+// sum(dy) and sum(dy (x - mean)) over the windows whose y is positive, x the winner's.
+void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& batch,
+                          const double* mean, const Rectifier& rectifier, double* sum_dy,
+                          double* sum_dy_centred, InstructionSet level = instruction_set());
+
+// dx = (dy - ((x - mean) b + c)) a with dy at the winners of windows whose y is positive, else 0; a is
+// the rectifier's scale.
+void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
+                             const double* mean, const Rectifier& rectifier, const double* b,
+                             const double* c, float* dx, InstructionSet level = instruction_set());
+
+}  // namespace lamina::kernels
