@@ -1,0 +1,1 @@
+"""One module per family of test/golden/nn; each has record(rng, name) -> (list, case)."""
