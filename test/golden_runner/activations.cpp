@@ -17,32 +17,56 @@ using V = Variable<double>;
 using Activation = std::function<V(const V&)>;
 
 const FeatureList kNotBuilt = {
-    {"celu", "not built"},      {"selu", "not built"},        {"mish", "not built"},
-    {"softsign", "not built"},  {"log_sigmoid", "not built"}, {"hard_sigmoid", "not built"},
-    {"hard_silu", "not built"}, {"hard_tanh", "not built"},   {"tanh_shrink", "not built"},
+    {"relu with a threshold below 0", "refused, as by Keras' layer"},
+    {"relu with a threshold above max_value", "refused: nothing would be passed on"},
+    {"celu", "not built"},
+    {"selu", "not built"},
+    {"mish", "not built"},
+    {"softsign", "not built"},
+    {"log_sigmoid", "not built"},
+    {"hard_sigmoid", "not built"},
+    {"hard_silu", "not built"},
+    {"hard_tanh", "not built"},
+    {"tanh_shrink", "not built"},
 };
+
+// A name may go on behind its kind: "elu_alpha" is "elu" with other arguments.
+const std::set<std::string> kKinds = {
+    "relu",      "relu_options", "relu6",        "leaky_relu", "elu",         "celu",
+    "selu",      "gelu",         "silu",         "mish",       "sigmoid",     "log_sigmoid",
+    "hard_tanh", "hard_silu",    "hard_sigmoid", "tanh",       "tanh_shrink", "softplus",
+    "softsign",  "exponential",  "linear",       "softmax",    "log_softmax"};
 
 Activation relu_layer(ReLUOptions options) {
   return [options](const V& x) { return ReLU<double>(options)(x, Context<double>{}); };
 }
 
-// The activation that a case names; one name may have variants, "elu_alpha" of "elu".
-Activation activation_of(const std::string& name, ArgumentReader& a) {
-  if (name == "relu") return [](const V& x) { return relu(x); };
-  if (name == "relu_options") {
-    return relu_layer({.max_value = a.get("max_value", 0.0),
-                       .negative_slope = a.get("negative_slope", 0.0),
-                       .threshold = a.get("threshold", 0.0)});
+// Keras' argument is a truth, PyTorch's a word.
+bool approximate(ArgumentReader& a) {
+  if (!a.has("approximate")) return false;
+  const Json& value = a.at("approximate");
+  return value.is_string() ? value == "tanh" : value.get<bool>();
+}
+
+Activation activation_of(const std::string& name, bool torch, ArgumentReader& a) {
+  if (name == "relu" && a.empty()) return [](const V& x) { return relu(x); };
+  if (name == "relu" || name == "relu_options") {
+    ReLUOptions options{.negative_slope = a.get("negative_slope", 0.0),
+                        .threshold = a.get("threshold", 0.0)};
+    if (a.has("max_value") && !a.at("max_value").is_null()) options.max_value = a.at("max_value");
+    return relu_layer(options);
   }
   if (name == "relu6") return relu_layer({.max_value = 6});
   if (name == "leaky_relu") {
-    return [slope = a.get("negative_slope", 0.0)](const V& x) { return leaky_relu(x, slope); };
+    return [slope = a.get("negative_slope", torch ? 0.01 : 0.2)](const V& x) {
+      return leaky_relu(x, slope);
+    };
   }
-  if (name == "elu" || name == "elu_alpha") {
+  if (name == "elu") {
     return [alpha = a.get("alpha", 1.0)](const V& x) { return elu(x, alpha); };
   }
-  if (name == "gelu" || name == "gelu_tanh") {
-    return [tanh = a.get("approximate", false)](const V& x) { return gelu(x, tanh); };
+  if (name == "gelu") {
+    return [tanh = approximate(a)](const V& x) { return gelu(x, tanh); };
   }
   if (name == "silu") return [](const V& x) { return silu(x); };
   if (name == "sigmoid") return [](const V& x) { return sigmoid(x); };
@@ -50,10 +74,10 @@ Activation activation_of(const std::string& name, ArgumentReader& a) {
   if (name == "softplus") return [](const V& x) { return softplus(x); };
   if (name == "exponential") return [](const V& x) { return exp(x); };
   if (name == "linear") return [](const V& x) { return x; };
-  if (name.starts_with("log_softmax")) {
+  if (name == "log_softmax") {
     return [axis = a.get("axis", -1)](const V& x) { return log_softmax(x, axis); };
   }
-  if (name.starts_with("softmax")) {
+  if (name == "softmax") {
     return [axis = a.get("axis", -1)](const V& x) { return softmax(x, axis); };
   }
   throw CaseFailed("unknown activation: " + name);
@@ -80,11 +104,20 @@ Derivatives recorded(const Activation& f, const Tensor<double>& x, const Tensor<
   return {first.value(), tape.gradients(first, {v}, {.seed = direction})[0].value()};
 }
 
+void skip_refused_relu(GoldenCase& test, ArgumentReader& a) {
+  const double threshold = a.get("threshold", 0.0);
+  if (threshold < 0) test.skip_if_listed(kNotBuilt, "relu with a threshold below 0");
+  if (threshold > a.get("max_value", threshold)) {
+    test.skip_if_listed(kNotBuilt, "relu with a threshold above max_value");
+  }
+}
+
 void compare_activation(GoldenCase& test, const Json& item) {
-  const std::string name = item.at("name");
+  const std::string name = kind_of(item.at("name"), kKinds);
   test.skip_if_listed(kNotBuilt, name);
   ArgumentReader arguments(item.at("arguments"));
-  const Activation f = activation_of(name, arguments);
+  skip_refused_relu(test, arguments);
+  const Activation f = activation_of(name, item.at("framework") == "torch", arguments);
   arguments.finish();
 
   const auto x = golden_tensor<double>(item.at("x"));
@@ -112,7 +145,7 @@ void compare_activation(GoldenCase& test, const Json& item) {
 
 void run_activations(const std::filesystem::path& file, GoldenReport& report) {
   const Json document = read_json(file);
-  for (const Json& item : document.at("cases")) {
+  for (const Json& item : cases_of(document, "cases")) {
     report.run(item.at("name"), [&](GoldenCase& test) { compare_activation(test, item); });
   }
 }

@@ -17,23 +17,28 @@ Initializer variance_scaling_of(ArgumentReader& arguments) {
       {"truncated_normal", Distribution::truncated_normal},
       {"untruncated_normal", Distribution::untruncated_normal},
       {"uniform", Distribution::uniform}};
-  return variance_scaling({.scale = arguments.at("scale"),
-                           .mode = modes.at(arguments.at("mode")),
-                           .distribution = distributions.at(arguments.at("distribution"))});
+  return variance_scaling({.scale = arguments.get("scale", 1.0),
+                           .mode = modes.at(arguments.get<std::string>("mode", "fan_in")),
+                           .distribution = distributions.at(
+                               arguments.get<std::string>("distribution", "truncated_normal"))});
 }
 
 Initializer initializer_of(const std::string& name, ArgumentReader& arguments) {
   if (name == "Zeros") return zeros();
   if (name == "Ones") return ones();
-  if (name == "Constant") return constant(arguments.at("value"));
+  if (name == "Constant") return constant(arguments.get("value", 0.0));
   if (name == "Identity") return identity(arguments.get("gain", 1.0));
-  if (name == "RandomUniform") return uniform(arguments.at("minval"), arguments.at("maxval"));
-  if (name == "RandomNormal") return normal(arguments.at("mean"), arguments.at("stddev"));
+  if (name == "RandomUniform") {
+    return uniform(arguments.get("minval", -0.05), arguments.get("maxval", 0.05));
+  }
+  if (name == "RandomNormal") {
+    return normal(arguments.get("mean", 0.0), arguments.get("stddev", 0.05));
+  }
   if (name == "TruncatedNormal") {
-    return truncated_normal(arguments.at("mean"), arguments.at("stddev"));
+    return truncated_normal(arguments.get("mean", 0.0), arguments.get("stddev", 0.05));
   }
   if (name == "VarianceScaling") return variance_scaling_of(arguments);
-  if (name == "Orthogonal") return orthogonal(arguments.at("gain"));
+  if (name == "Orthogonal") return orthogonal(arguments.get("gain", 1.0));
   // What these names stand for is recorded, and says nothing that the moments do not.
   arguments.ignore({"scale", "mode", "distribution"});
   if (name == "GlorotUniform") return glorot_uniform();
@@ -127,7 +132,7 @@ void run_initializers(const std::filesystem::path& file, GoldenReport& report) {
   const std::map<std::string, void (*)(GoldenCase&, const Json&)> lists = {
       {"exact", compare_exact}, {"random", compare_random}, {"orthogonal", compare_orthogonal}};
   for (const auto& [list, compare] : lists) {
-    for (const Json& item : document.at(list)) {
+    for (const Json& item : cases_of(document, list, {"exact", "random", "orthogonal"})) {
       report.run(item.at("name"), [&](GoldenCase& test) { compare(test, item); });
     }
   }

@@ -26,7 +26,7 @@ std::function<V(const OpCall&)> binary(Binary* f) {
 
 std::function<V(const OpCall&)> reduction(Reduction* f) {
   return [f](const OpCall& call) {
-    const Json& axis = call.arguments().at("axis");
+    const Json axis = call.arguments().get("axis", Json());
     std::vector<int> axes;
     if (axis.is_array()) axes = axis.get<std::vector<int>>();
     if (axis.is_number()) axes = {axis.get<int>()};

@@ -26,16 +26,18 @@ Variable<double> sliced(const OpCall& call) {
 }
 
 Variable<double> padded(const OpCall& call) {
+  if (call.arguments().get<std::string>("mode", "constant") != "constant") {
+    throw CaseFailed("unknown mode of padding");
+  }
   std::vector<Pad> pads;
   for (const Json& pair : call.arguments().at("paddings")) pads.push_back({pair.at(0), pair.at(1)});
   return pad(call["x"], std::span<const Pad>(pads), call.arguments().get("value", 0.0));
 }
 
+// a, b, c, ...
 std::vector<Variable<double>> operands(const OpCall& call) {
   std::vector<Variable<double>> result;
-  for (const char* name : {"a", "b", "c"}) {
-    if (call.has(name)) result.push_back(call[name]);
-  }
+  for (std::string name = "a"; call.has(name); ++name[0]) result.push_back(call[name]);
   return result;
 }
 
@@ -63,7 +65,9 @@ GoldenOps movement_ops() {
       {"pad", padded},
       {"flip",
        [](const OpCall& call) {
-         const auto axes = list<int>(call, "axis");
+         const Json& axis = call.arguments().at("axis");
+         const auto axes =
+             axis.is_number() ? std::vector<int>{axis.get<int>()} : axis.get<std::vector<int>>();
          return flip(call["x"], Axes(std::span<const int>(axes)));
        }},
       {"tile",

@@ -66,7 +66,7 @@ void run_regularizers_constraints(const std::filesystem::path& file, GoldenRepor
   const std::map<std::string, void (*)(GoldenCase&, const Json&)> lists = {
       {"regularizers", compare_regularizer}, {"constraints", compare_constraint}};
   for (const auto& [list, compare] : lists) {
-    for (const Json& item : document.at(list)) {
+    for (const Json& item : cases_of(document, list, {"regularizers", "constraints"})) {
       report.run(item.at("name"), [&](GoldenCase& test) { compare(test, item); });
     }
   }

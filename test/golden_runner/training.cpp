@@ -1,6 +1,8 @@
 // training.json: networks trained for a few steps, with every number on the way.
 #include <lamina/lamina.hpp>
+#include <regex>
 
+#include "golden_runner/optimizers.hpp"
 #include "golden_runner/runners.hpp"
 
 namespace lamina::test {
@@ -8,33 +10,41 @@ namespace {
 
 constexpr Tolerance kTolerance{.relative = 1e-9};
 
-struct Recorded {
-  Sequential<double> net;
-  OptimizerFactory optimizer;
-};
-
-Recorded mlp_sgd_momentum(ArgumentReader& a) {
-  Sequential<double> net;
-  net.add<Dense>({.units = 8, .kernel_regularizer = l2(0.01), .name = "dense_1"})
-      .add<BatchNormalization>({.momentum = 0.9, .gamma_constraint = max_norm(2.5), .name = "bn"})
-      .add<ReLU>()
-      .add<Dense>({.units = 3, .kernel_regularizer = l2(0.01), .name = "dense_2"});
-  return {std::move(net),
-          sgd({.learning_rate = a.get("learning_rate", 0.0), .momentum = a.get("momentum", 0.0)})};
-}
-
-Recorded cnn_adam(ArgumentReader& a) {
-  Sequential<double> net;
-  net.add<Conv2D>({.filters = 4, .kernel = {3, 3}, .name = "conv"})
-      .add<BatchNormalization>({.momentum = 0.8, .name = "bn"})
-      .add<ReLU>()
-      .add<MaxPool2D>({.pool = {2, 2}})
-      .add<Flatten>()
-      .add<Dense>({.units = 3, .name = "dense"});
-  return {std::move(net), adam({.learning_rate = a.get("learning_rate", 0.0),
-                                .beta_1 = a.get("beta_1", 0.0),
-                                .beta_2 = a.get("beta_2", 0.0),
-                                .epsilon = a.get("epsilon", 0.0)})};
+// One line of `model`, as the recorder words it: a layer with its options, the loss last.
+void add_layer(Sequential<double>& net, const std::string& words) {
+  const auto matches = [&words](std::smatch& part, const char* pattern) {
+    return std::regex_match(words, part, std::regex(pattern));
+  };
+  std::smatch part;
+  if (matches(part, R"((\w+): Dense\((\d+)\)(?:, kernel_regularizer L2\((.+)\))?)")) {
+    DenseOptions options{.units = std::stoll(part[2]), .name = part[1]};
+    if (part[3].matched) options.kernel_regularizer = l2(std::stod(part[3]));
+    net.add<Dense>(options);
+  } else if (matches(part, R"((\w+): Conv2D\((\d+), (\d+), (valid|same)\))")) {
+    const std::int64_t kernel = std::stoll(part[3]);
+    net.add<Conv2D>({.filters = std::stoll(part[2]),
+                     .kernel = {kernel, kernel},
+                     .padding = part[4] == "same" ? Padding::same : Padding::valid,
+                     .name = part[1]});
+  } else if (matches(part, R"((\w+): BatchNormalization\(momentum (\S+), epsilon (\S+)\))"
+                           R"((?:, gamma_constraint MaxNorm\((\S+), axis 0\))?)"
+                           R"((?:, biased batch variance in moving_variance)?)")) {
+    BatchNormalizationOptions options{.momentum = std::stod(part[2]),
+                                      .epsilon = std::stod(part[3]),
+                                      .name = part[1],
+                                      .variance_estimator = VarianceEstimator::biased};
+    if (part[4].matched) options.gamma_constraint = max_norm(std::stod(part[4]));
+    net.add<BatchNormalization>(options);
+  } else if (matches(part, R"(\w+: MaxPooling2D\((\d+)\))")) {
+    const std::int64_t pool = std::stoll(part[1]);
+    net.add<MaxPool2D>({.pool = {pool, pool}});
+  } else if (words == "relu") {
+    net.add<ReLU>();
+  } else if (words == "flatten") {
+    net.add<Flatten>();
+  } else if (!words.starts_with("loss: mean sparse softmax cross-entropy from logits")) {
+    throw CaseFailed("the runner does not know what this is in a model: " + words);
+  }
 }
 
 class Assigner : public Visitor<double> {
@@ -110,15 +120,12 @@ void run_step(GoldenCase& test, Sequential<double>& net, Optimizer<double>& opti
 
 void run_case(const Json& item, GoldenCase& test) {
   ArgumentReader arguments(item.at("arguments"));
-  const std::string name = item.at("name");
-  if (name != "mlp_sgd_momentum" && name != "cnn_adam") {
-    test.fail("not implemented in the runner: " + name);
-  }
-  Recorded recorded = name == "cnn_adam" ? cnn_adam(arguments) : mlp_sgd_momentum(arguments);
+  const auto factory = recorded_optimizer(item.at("optimizer"), item.at("framework"), arguments);
   arguments.finish();
-  Sequential<double>& net = recorded.net;
+  Sequential<double> net;
+  for (const Json& words : item.at("model")) add_layer(net, words);
   Assigner(item.at("initial")).walk(net);
-  const auto optimizer = recorded.optimizer.make(net.parameters());
+  const auto optimizer = factory.make(net.parameters());
   std::size_t number = 0;
   for (const Json& step : item.at("steps")) {
     run_step(test, net, *optimizer, step, " at step " + std::to_string(number++));
@@ -134,7 +141,7 @@ void run_case(const Json& item, GoldenCase& test) {
 
 void run_training(const std::filesystem::path& file, GoldenReport& report) {
   const Json document = read_json(file);
-  for (const Json& item : document.at("cases")) {
+  for (const Json& item : cases_of(document, "cases")) {
     report.run(item.at("name"), [&](GoldenCase& test) { run_case(item, test); });
   }
 }

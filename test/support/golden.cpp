@@ -39,6 +39,25 @@ Json read_json(const std::filesystem::path& file) {
   return Json::parse(stream);
 }
 
+const Json& cases_of(const Json& document, const std::string& list,
+                     const std::set<std::string>& known) {
+  static const Json kNone = Json::array();
+  for (const auto& [key, value] : document.items()) {
+    if (value.is_array() && !known.contains(key)) {
+      throw std::runtime_error("the runner does not know the list " + key);
+    }
+  }
+  return document.contains(list) ? document.at(list) : kNone;
+}
+
+std::string kind_of(const std::string& name, const std::set<std::string>& known) {
+  for (std::size_t end = name.size(); end != 0 && end != std::string::npos;
+       end = name.rfind('_', end - 1)) {
+    if (known.contains(name.substr(0, end))) return name.substr(0, end);
+  }
+  throw CaseFailed("the runner does not know what " + name + " is");
+}
+
 ArgumentReader::ArgumentReader(const Json& object) : object_(&object) {
   if (!object.is_object()) throw CaseFailed("arguments are no object: " + object.dump());
 }
@@ -69,7 +88,9 @@ void GoldenCase::skip_if_listed(const FeatureList& features, const std::string& 
 }
 
 void GoldenCase::skip_listed_arguments(const FeatureList& features, const Json& arguments) const {
-  for (const auto& [key, value] : arguments.items()) skip_if_listed(features, "argument:" + key);
+  for (const auto& [key, value] : arguments.items()) {
+    if (!value.is_null() && value != false) skip_if_listed(features, "argument:" + key);
+  }
 }
 
 void GoldenCase::check(bool holds, const std::string& what) {

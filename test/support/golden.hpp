@@ -68,6 +68,15 @@ Tensor<T> golden_tensor(const Json& json) {
 
 Json read_json(const std::filesystem::path& file);
 
+// A list of cases; empty where the file has none of that name. Throws std::runtime_error where the
+// file has a list that `known` lacks: its cases would be passed over.
+const Json& cases_of(const Json& document, const std::string& list,
+                     const std::set<std::string>& known = {"cases"});
+
+// Of cases whose kind is in their name only ("elu_alpha", "elu_steep"): the longest of `known`
+// that is the name or what stands before one of its underscores. CaseFailed where there is none.
+std::string kind_of(const std::string& name, const std::set<std::string>& known);
+
 // Features that are known and not built yet: name -> reason. What is not on the list is not
 // skipped.
 using FeatureList = std::map<std::string, std::string>;
@@ -87,6 +96,7 @@ class ArgumentReader {
   explicit ArgumentReader(const Json& object);
 
   bool has(const std::string& key) const { return object_->contains(key); }
+  bool empty() const { return object_->empty(); }
   // The value as it stands; throws CaseFailed where it is missing.
   const Json& at(const std::string& key);
   // The value as T, or `otherwise` where it is missing or null.
@@ -110,7 +120,7 @@ class GoldenCase {
  public:
   // Ends the case as skipped where the list has the feature.
   void skip_if_listed(const FeatureList& features, const std::string& feature) const;
-  // The same for every key of an object, as "argument:<key>" on the list.
+  // The same for every key of an object that is not null or false, as "argument:<key>" on the list.
   void skip_listed_arguments(const FeatureList& features, const Json& arguments) const;
   // Ends the case as failed.
   [[noreturn]] void fail(const std::string& reason) const { throw CaseFailed(reason); }

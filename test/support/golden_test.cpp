@@ -102,6 +102,12 @@ BOOST_AUTO_TEST_CASE(only_a_listed_feature_is_skipped) {
                test.skip_listed_arguments(features, Json{{"axis", 1}, {"renorm", true}});
                test.fail("not reached");
              }) == kSkipped);
+  for (const Json& off : {Json(false), Json(nullptr)}) {
+    BOOST_TEST(outcome_of([&](GoldenCase& test) {
+                 test.skip_listed_arguments(features, Json{{"renorm", off}});
+                 test.check(true, "reached");
+               }) == kPassed);
+  }
   BOOST_TEST(outcome_of([&](GoldenCase& test) {
                test.skip_if_listed(features, "GRU");
                test.fail("unknown layer");
@@ -134,6 +140,28 @@ BOOST_AUTO_TEST_CASE(malformed_arrays_are_refused) {
   BOOST_CHECK_THROW(golden_array(array("[2]", "[1]")), std::runtime_error);
   BOOST_CHECK_THROW(golden_array(array("[1]", R"(["infinity"])")), std::runtime_error);
   BOOST_CHECK_THROW(read_json("no such file"), std::runtime_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_may_be_absent_but_not_unknown) {
+  const Json document = Json::parse(R"({"family": "optimizers", "cases": [1, 2]})");
+  BOOST_TEST(cases_of(document, "cases").size() == 2);
+  BOOST_TEST(cases_of(document, "clipping", {"cases", "clipping"}).empty());
+  BOOST_CHECK_EXCEPTION(cases_of(document, "clipping", {"clipping"}), std::runtime_error,
+                        [](const std::runtime_error& error) {
+                          return std::string(error.what()) ==
+                                 "the runner does not know the list cases";
+                        });
+}
+
+BOOST_AUTO_TEST_CASE(a_kind_is_the_longest_known_beginning_of_a_name) {
+  const std::set<std::string> known = {"relu", "relu_options", "softmax"};
+  BOOST_TEST(kind_of("relu", known) == "relu");
+  BOOST_TEST(kind_of("relu_options", known) == "relu_options");
+  BOOST_TEST(kind_of("relu_options_17_b", known) == "relu_options");
+  BOOST_TEST(kind_of("relu_steep", known) == "relu");
+  for (const char* unknown : {"relu6", "log_softmax", "_relu", ""}) {
+    BOOST_CHECK_THROW(kind_of(unknown, known), CaseFailed);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(filters_choose_cases) {
