@@ -43,25 +43,19 @@ SoftmaxOptions checked(SoftmaxOptions options) {
   return options;
 }
 
-// 1 where x >= bound.
-template <Scalar T>
-Tensor<std::uint8_t> reaches(const Tensor<T>& x, double bound) {
+// 1 where the test holds between x and the bound.
+template <Scalar T, class Test>
+Tensor<std::uint8_t> compared(const Tensor<T>& x, double bound, Test test) {
   auto mask = Tensor<std::uint8_t>::uninitialized(x.shape());
   std::uint8_t* out = mask.mutable_data();
   const T limit = static_cast<T>(bound);
-  for (std::int64_t i = 0; i < x.size(); ++i) out[i] = x.data()[i] >= limit ? 1 : 0;
+  for (std::int64_t i = 0; i < x.size(); ++i) out[i] = test(x.data()[i], limit) ? 1 : 0;
   return mask;
 }
-
-// 1 where x > bound, and for NaN, which must not turn into 0.
-template <Scalar T>
-Tensor<std::uint8_t> exceeds(const Tensor<T>& x, double bound) {
-  auto mask = Tensor<std::uint8_t>::uninitialized(x.shape());
-  std::uint8_t* out = mask.mutable_data();
-  const T limit = static_cast<T>(bound);
-  for (std::int64_t i = 0; i < x.size(); ++i) out[i] = x.data()[i] <= limit ? 0 : 1;
-  return mask;
-}
+constexpr auto kReaches = [](auto x, auto bound) { return x >= bound; };
+constexpr auto kExceeds = [](auto x, auto bound) { return x > bound; };
+// Holds for NaN too, which must not turn into 0.
+constexpr auto kNotUpTo = [](auto x, auto bound) { return !(x <= bound); };
 
 template <Scalar T>
 Variable<T> constant(double value) {
@@ -70,20 +64,25 @@ Variable<T> constant(double value) {
 
 template <Scalar T>
 Variable<T> general_relu(const Variable<T>& x, const ReLUOptions& options) {
-  const auto active = exceeds(x.value(), options.threshold);
+  const auto active = compared(x.value(), options.threshold, kNotUpTo);
   Variable<T> y;
   if (options.negative_slope == 0) {
     y = keep_where(active, x);
   } else {
     Variable<T> below = multiply(add(x, static_cast<T>(-options.threshold)),
                                  static_cast<T>(options.negative_slope));
-    // Keras' gradient at a threshold of its own is 0, at 0 that of leaky_relu.
-    if (options.threshold != 0)
-      below = where(reaches(x.value(), options.threshold), constant<T>(0), below);
+    // Keras' gradient at 0 is that of leaky_relu where nothing but the slope is asked for, else 0.
+    if (options.threshold != 0 || options.max_value)
+      below = where(compared(x.value(), options.threshold, kReaches), constant<T>(0), below);
     y = where(active, x, below);
   }
   if (!options.max_value) return y;
-  return where(reaches(x.value(), *options.max_value), constant<T>(*options.max_value), y);
+  // Keras caps by clip, which passes the gradient on its bound; its relu6 does not.
+  const double cap = *options.max_value;
+  const bool relu6 = cap == 6 && options.threshold == 0;
+  const auto capped =
+      relu6 ? compared(x.value(), cap, kReaches) : compared(x.value(), cap, kExceeds);
+  return where(capped, constant<T>(cap), y);
 }
 
 }  // namespace

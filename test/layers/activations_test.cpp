@@ -63,11 +63,16 @@ BOOST_AUTO_TEST_CASE(the_general_relu) {
   check_at(capped, 7, 6, 0);
   check_at(capped, -7, 0, 0);
   check_at(general, 2, 2, 1);
-  check_at(general, 3, 3, 0);
+  check_at(general, 3, 3, 1);
   check_at(general, 4, 3, 0);
   check_at(general, 0.5, -0.25, 0.5);
   check_at(general, -3, -2, 0.5);
   check_at(general, 1, 0, 0);
+  check_at(ReLU<double>({.max_value = 4}), 4, 4, 1);
+  check_at(ReLU<double>({.max_value = 4, .negative_slope = 0.5}), 0, 0, 0);
+  check_at(ReLU<double>({.negative_slope = 0.5}), 0, 0, 0.5);
+  check_at(ReLU<double>({.max_value = 6, .threshold = 1}), 6, 6, 1);
+  check_at(ReLU<double>({.max_value = 6, .negative_slope = 0.5}), 6, 6, 0);
 }
 
 BOOST_AUTO_TEST_CASE(nan_stays_and_infinity_is_met) {
