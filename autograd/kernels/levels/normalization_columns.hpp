@@ -101,7 +101,7 @@ LAMINA_INLINE bool in_range(const ColumnSums<3>& sums, int width, const float* x
 
 bool add_column_moments(const float* x, const BlockRows& rows, double count, int width,
                         const ColumnMoments& to) {
-  ColumnSums<3> sums[kMostColumns / (4 * kLanes)];
+  ColumnSums<3> sums[most_strips(kMostColumns)];
   const double inverse_count = 1 / count;
   const auto inverse = static_cast<float>(inverse_count);
   bool exact = true;

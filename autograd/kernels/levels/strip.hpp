@@ -28,67 +28,54 @@ LAMINA_INLINE void for_lanes(std::int64_t length, Body body) {
   if (i < length) body(First{first_lanes(length - i)}, i);
 }
 
-// `vectors` vectors of `width` floats in all; with `partial` the last one is not full.
-template <int vectors_, bool partial>
+// Vectors side by side; none stands for the first lanes of one.
+template <int whole>
 struct Strip {
-  static constexpr int vectors = vectors_;
-  static constexpr bool kPartial = partial;
-  int width;
-  Mask last;
-
-  explicit LAMINA_INLINE Strip(int of_width)
-      : width(of_width), last(first_lanes(of_width - (vectors - 1) * kLanes)) {}
+  static constexpr int vectors = whole > 0 ? whole : 1;
+  static constexpr int width = vectors * static_cast<int>(kLanes);
 
   template <int j>
   LAMINA_INLINE Vector load(const float* row, Constant<j>) const {
-    if constexpr (partial && j == vectors - 1) return kernels::load(last, row + j * kLanes);
     return kernels::load(row + j * kLanes);
   }
   template <int j>
   LAMINA_INLINE void store(float* row, Constant<j>, Vector value) const {
-    if constexpr (partial && j == vectors - 1) {
-      kernels::store(last, row + j * kLanes, value);
-    } else {
-      kernels::store(row + j * kLanes, value);
-    }
+    kernels::store(row + j * kLanes, value);
+  }
+};
+template <>
+struct Strip<0> {
+  static constexpr int vectors = 1;
+  int width;
+  Mask lanes;
+
+  explicit LAMINA_INLINE Strip(int of_width) : width(of_width), lanes(first_lanes(of_width)) {}
+  LAMINA_INLINE Vector load(const float* row, Constant<0>) const {
+    return kernels::load(lanes, row);
+  }
+  LAMINA_INLINE void store(float* row, Constant<0>, Vector value) const {
+    kernels::store(lanes, row, value);
   }
 };
 
-// body(begin, strip) for strips of up to four vectors that cover `width` floats: as much as there
-// are registers for.
+// body(begin, strip) for strips that cover `width` floats: of four vectors, as much as there are
+// registers for; then of two, of one, and of what is left.
 template <class Body>
 LAMINA_INLINE void for_strips(std::int64_t width, Body body) {
-  constexpr int kMost = 4;
-  for (std::int64_t begin = 0; begin < width; begin += kMost * kLanes) {
-    const int some =
-        static_cast<int>(width - begin < kMost * kLanes ? width - begin : kMost * kLanes);
-    switch (2 * ((some - 1) / static_cast<int>(kLanes)) + (some % kLanes != 0)) {
-      case 0:
-        body(begin, Strip<1, false>(some));
-        break;
-      case 1:
-        body(begin, Strip<1, true>(some));
-        break;
-      case 2:
-        body(begin, Strip<2, false>(some));
-        break;
-      case 3:
-        body(begin, Strip<2, true>(some));
-        break;
-      case 4:
-        body(begin, Strip<3, false>(some));
-        break;
-      case 5:
-        body(begin, Strip<3, true>(some));
-        break;
-      case 6:
-        body(begin, Strip<4, false>(some));
-        break;
-      default:
-        body(begin, Strip<4, true>(some));
-    }
+  std::int64_t begin = 0;
+  for (; begin + 4 * kLanes <= width; begin += 4 * kLanes) body(begin, Strip<4>());
+  if (begin + 2 * kLanes <= width) {
+    body(begin, Strip<2>());
+    begin += 2 * kLanes;
   }
+  if (begin + kLanes <= width) {
+    body(begin, Strip<1>());
+    begin += kLanes;
+  }
+  if (begin < width) body(begin, Strip<0>(static_cast<int>(width - begin)));
 }
+// At most so many cover `width` floats.
+constexpr std::int64_t most_strips(std::int64_t width) { return width / (4 * kLanes) + 3; }
 
 // So few rows a small ghost batch has: they lie far apart, often at distances that share lines of the
 // caches.
