@@ -170,7 +170,6 @@ BOOST_AUTO_TEST_CASE(nan_has_the_gradient_of_the_layers_one_by_one) {
   of_runs.add<BatchNormalization>({.axis = {1}}).add<ReLU>();
   const auto check = [](const Sequential<float>& net, const Tensor<float>& input) {
     const auto separate = gradient_of_beta(net, input, false, false);
-    BOOST_TEST(separate.data()[0] != 0 || separate.data()[2] != 0);
     check_close("in one pass", gradient_of_beta(net, input, true, false), separate, 1e-5);
     check_close("recorded", gradient_of_beta(net, input, true, true), separate, 1e-5);
   };
