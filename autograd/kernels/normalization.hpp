@@ -16,7 +16,7 @@
 namespace lamina::kernels {
 
 // A ReLU behind y = (x - mean) * scale + offset that is computed in the same pass: the derivative lets
-// dy through where y > 0. Only without weights, and where can_rectify<T>(level).
+// dy through where y > 0 or is NaN. Only without weights, and where can_rectify<T>(level).
 struct Rectifier {
   const double* scale;
   const double* offset;

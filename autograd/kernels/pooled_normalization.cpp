@@ -16,46 +16,36 @@ const PooledLoops& loops_of(InstructionSet level) {
 #endif
 }
 
-// Rows of windows, numbered through all images, cut into chunks by shape alone.
+// Rows of windows, numbered through all images of a group and cut into parts by shape alone: what a part
+// sums belongs to one group, so that sums take no more room when there are many.
 class WindowRows {
  public:
   WindowRows(const ImageBatch& batch, const float* x)
       : batch_(batch),
         x_(x),
         per_image_(batch.rows / 2),
-        per_chunk_(std::max<std::int64_t>(
+        per_group_(batch.images / batch.groups * per_image_),
+        per_part_(std::max<std::int64_t>(
             1, kElements / std::max<std::int64_t>(1, 2 * batch.columns * batch.channels))) {}
 
-  std::int64_t count() const { return batch_.images * per_image_; }
-  std::int64_t chunks() const { return (count() + per_chunk_ - 1) / per_chunk_; }
+  std::int64_t parts() const { return (per_group_ + per_part_ - 1) / per_part_; }
 
   struct Place {
     WindowRow row;
     std::int64_t offset;     // of the upper row in x
     std::int64_t pooled;     // of the windows in y
-    std::int64_t statistic;  // of the image's first channel
+    std::int64_t statistic;  // of the group's first channel
     bool last_of_image;
   };
 
-  Place at(std::int64_t number) const {
-    const std::int64_t image = number / per_image_, in_image = number % per_image_;
-    const std::int64_t line = batch_.columns * batch_.channels;
-    const std::int64_t offset = (image * batch_.rows + 2 * in_image) * line;
-    const std::int64_t windows = batch_.columns / 2;
-    return {.row = {x_ + offset, x_ + offset + line, windows, batch_.channels},
-            .offset = offset,
-            .pooled = number * windows * batch_.channels,
-            .statistic = image % batch_.groups * batch_.channels,
-            .last_of_image = in_image + 1 == per_image_};
-  }
-
-  // function(chunk, place) for all rows of windows, those of a chunk in order on one thread;
-  // finish() after each chunk.
+  // function(part, place) for all rows of windows, those of a group's part in order on one thread;
+  // finish() after each.
   template <class Function, class Finish>
   void for_each(Function&& function, Finish&& finish) const {
-    parallel_for(chunks(), [&](std::int64_t chunk) {
-      const std::int64_t end = std::min(count(), (chunk + 1) * per_chunk_);
-      for (std::int64_t row = chunk * per_chunk_; row < end; ++row) function(chunk, at(row));
+    parallel_for(batch_.groups * parts(), [&](std::int64_t number) {
+      const std::int64_t group = number / parts(), part = number % parts();
+      const std::int64_t end = std::min(per_group_, (part + 1) * per_part_);
+      for (std::int64_t row = part * per_part_; row < end; ++row) function(part, at(group, row));
       finish();
     });
   }
@@ -63,9 +53,22 @@ class WindowRows {
  private:
   static constexpr std::int64_t kElements = 32 * 1024;
 
+  Place at(std::int64_t group, std::int64_t number) const {
+    const std::int64_t image = number / per_image_ * batch_.groups + group,
+                       in_image = number % per_image_;
+    const std::int64_t line = batch_.columns * batch_.channels;
+    const std::int64_t offset = (image * batch_.rows + 2 * in_image) * line;
+    const std::int64_t windows = batch_.columns / 2;
+    return {.row = {x_ + offset, x_ + offset + line, windows, batch_.channels},
+            .offset = offset,
+            .pooled = (image * per_image_ + in_image) * windows * batch_.channels,
+            .statistic = group * batch_.channels,
+            .last_of_image = in_image + 1 == per_image_};
+  }
+
   const ImageBatch& batch_;
   const float* x_;
-  std::int64_t per_image_, per_chunk_;
+  std::int64_t per_image_, per_group_, per_part_;
 };
 
 std::int64_t statistics_of(const ImageBatch& batch) { return batch.groups * batch.channels; }
@@ -92,12 +95,12 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
   const std::int64_t statistics = statistics_of(batch);
   const ScaleValues<float> of(statistics, mean, rectifier.scale, rectifier.offset);
   const WindowRows rows(batch, x);
-  Tensor<double> parts(Shape{rows.chunks(), 2, statistics}, 0.0);
-  double* const part = parts.mutable_data();
+  Tensor<double> of_parts(Shape{rows.parts(), 2, statistics}, 0.0);
+  double* const first = of_parts.mutable_data();
   rows.for_each(
-      [&](std::int64_t chunk, const WindowRows::Place& place) {
+      [&](std::int64_t part, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
-        double* const sums = part + chunk * 2 * statistics + s;
+        double* const sums = first + part * 2 * statistics + s;
         loops.add_gradients(place.row, dy + place.pooled,
                             {of.high() + s, of.factor() + s, of.constant() + s}, sums,
                             sums + statistics);
@@ -105,8 +108,8 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
       [] {});
   std::fill_n(sum_dy, statistics, 0.0);
   std::fill_n(sum_dy_centred, statistics, 0.0);
-  for (std::int64_t chunk = 0; chunk < rows.chunks(); ++chunk) {
-    const double* const sums = part + chunk * 2 * statistics;
+  for (std::int64_t part = 0; part < rows.parts(); ++part) {
+    const double* const sums = first + part * 2 * statistics;
     for (std::int64_t s = 0; s < statistics; ++s) {
       sum_dy[s] += sums[s];
       sum_dy_centred[s] += sums[statistics + s];

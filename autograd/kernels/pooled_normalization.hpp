@@ -4,8 +4,9 @@
 //
 // x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels): an odd last row or
 // column belongs to no window. Nothing of the normalized values is stored; the gradients find the
-// winner of a window again from x. Of equal values the first wins; NaN wins over all, and its gradient
-// is 0, as behind a ReLU.
+// winner of a window again from x. Of equal values the first wins. NaN wins over all and gets the
+// gradient, as from a ReLU; which element of the window does is open then, since NaN in x makes all y of
+// its channel NaN.
 //
 // Coefficients and sums by (group, channel), as in normalization.hpp: image i belongs to group i modulo
 // groups. float alone, and only where can_rectify<float>(level). Results do not depend on the number of
@@ -26,12 +27,12 @@ void pool_normalized(const float* x, const ImageBatch& batch, const double* mean
                      const Rectifier& rectifier, float* y,
                      InstructionSet level = instruction_set());
 
-// sum(dy) and sum(dy (x - mean)) over the windows whose y is positive, x the winner's.
+// sum(dy) and sum(dy (x - mean)) over the windows whose y is positive or NaN, x the winner's.
 void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& batch,
                           const double* mean, const Rectifier& rectifier, double* sum_dy,
                           double* sum_dy_centred, InstructionSet level = instruction_set());
 
-// dx = (dy - ((x - mean) b + c)) a with dy at the winners of windows whose y is positive, else 0; a is
+// dx = (dy - ((x - mean) b + c)) a with dy at the winners of windows whose y is positive or NaN, else 0; a is
 // the rectifier's scale.
 void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
                              const double* mean, const Rectifier& rectifier, const double* b,

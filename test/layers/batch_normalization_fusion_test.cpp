@@ -7,6 +7,7 @@
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/pooling.hpp>
 #include <lamina/nn/sequential.hpp>
+#include <limits>
 
 #include "support/numbers.hpp"
 #include "support/refusal.hpp"
@@ -109,6 +110,72 @@ BOOST_AUTO_TEST_CASE(takes_what_one_pass_can_do) {
   const Sequential<float> net = network({});
   BOOST_TEST(net.at(0).absorbs(images, {}) == 0);
   BOOST_TEST(net.at(1).absorbs(images, {}) == 0);
+}
+
+// Layers derived from those that are computed in one pass, with a forward of their own.
+struct DoublingReLU : ReLU<float> {
+  Variable<float> forward(const Variable<float>& x, const Context<float>& ctx) const override {
+    return ReLU<float>::forward(x, ctx) * 2.0F;
+  }
+};
+struct RaisingNormalization : BatchNormalization<float> {
+  Variable<float> forward(const Variable<float>& x, const Context<float>& ctx) const override {
+    return BatchNormalization<float>::forward(x, ctx) + 1.0F;
+  }
+};
+struct DoublingPool : MaxPool2D<float> {
+  Variable<float> forward(const Variable<float>& x, const Context<float>& ctx) const override {
+    return MaxPool2D<float>::forward(x, ctx) * 2.0F;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(derived_layers_keep_their_forward) {
+  Sequential<float> activation, normalization, pooling;
+  activation.add<BatchNormalization>().add(DoublingReLU());
+  normalization.add(RaisingNormalization()).add<ReLU>();
+  pooling.add<BatchNormalization>().add<ReLU>().add(DoublingPool());
+  for (auto* net : {&activation, &normalization, &pooling}) {
+    Rng random(1);
+    Tape<float> tape;
+    auto ctx = Context<float>::for_training(tape, random);
+    const auto x = random_tensor<float>({4, 6, 6, 3}, 1);
+    const auto fused = (*net)(x, ctx).value();
+    ctx.fuse = false;
+    check_close("y", fused, (*net)(x, ctx).value(), 1e-6);
+  }
+}
+
+// The gradient of beta: that of the other channels, and of the one that NaN took over.
+Tensor<float> gradient_of_beta(Sequential<float> net, const Tensor<float>& x, bool fuse,
+                               bool create_graph) {
+  Rng random(1);
+  Tape<float> tape;
+  auto ctx = Context<float>::for_training(tape, random);
+  ctx.fuse = fuse;
+  const auto y = net(x, ctx);
+  const auto& bn = dynamic_cast<const BatchNormalization<float>&>(net.at(0));
+  const auto loss = sum(y * Variable<float>(random_tensor<float>(y.shape(), 9)));
+  return tape.gradients(loss, {bn.beta()(ctx)}, {.create_graph = create_graph})[0].value();
+}
+
+BOOST_AUTO_TEST_CASE(nan_has_the_gradient_of_the_layers_one_by_one) {
+  auto with_pooling = network({});
+  Sequential<float> without;
+  without.add<BatchNormalization>().add<ReLU>();
+  Tensor<float> x = random_tensor<float>({4, 6, 6, 20}, 1);
+  x.mutable_data()[2] = std::numeric_limits<float>::quiet_NaN();
+  Tensor<float> channels_first = random_tensor<float>({4, 2, 6, 20}, 1);
+  channels_first.mutable_data()[2] = std::numeric_limits<float>::quiet_NaN();
+  Sequential<float> of_runs;
+  of_runs.add<BatchNormalization>({.axis = {1}}).add<ReLU>();
+  const auto check = [](const Sequential<float>& net, const Tensor<float>& input) {
+    const auto separate = gradient_of_beta(net, input, false, false);
+    check_close("in one pass", gradient_of_beta(net, input, true, false), separate, 1e-5);
+    check_close("recorded", gradient_of_beta(net, input, true, true), separate, 1e-5);
+  };
+  check(with_pooling, x);
+  check(without, x);
+  check(of_runs, channels_first);
 }
 
 struct Calls : CallObserver<float> {

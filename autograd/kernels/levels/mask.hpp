@@ -29,21 +29,22 @@ LAMINA_INLINE void store(Mask mask, float* to, Vector value) {
 // The value in the lanes of the mask, 0 in the others.
 LAMINA_INLINE Vector kept(Mask mask, Vector value) { return _mm512_maskz_mov_ps(mask, value); }
 
-// NaN is not zero, not finite and not positive.
+// NaN is not zero and not finite; a ReLU lets its gradient through.
 LAMINA_INLINE Mask not_zero(Vector v) {
   return _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 LAMINA_INLINE Mask finite(Vector v) {
   return _mm512_cmp_ps_mask(_mm512_abs_ps(v), broadcast(kLargest), _CMP_LE_OQ);
 }
-LAMINA_INLINE Mask positive(Vector v) {
-  return _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ);
+LAMINA_INLINE Mask positive_or_nan(Vector v) {
+  return _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NLE_UQ);
 }
 
 // 0 where v is negative; NaN stays.
 LAMINA_INLINE Vector positive_part(Vector v) { return _mm512_max_ps(_mm512_setzero_ps(), v); }
 
-LAMINA_INLINE Mask equal(Vector a, Vector b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+// NaN counts as equal to all.
+LAMINA_INLINE Mask equal(Vector a, Vector b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_UQ); }
 LAMINA_INLINE Mask without(Mask a, Mask b) { return static_cast<Mask>(a & ~b); }
 // a in the lanes of the mask, b in the others.
 LAMINA_INLINE Vector select(Mask mask, Vector a, Vector b) {
@@ -78,7 +79,7 @@ LAMINA_INLINE void store(Mask mask, float* to, Vector value) {
 // The value in the lanes of the mask, 0 in the others.
 LAMINA_INLINE Vector kept(Mask mask, Vector value) { return _mm256_and_ps(mask.bits, value); }
 
-// NaN is not zero, not finite and not positive.
+// NaN is not zero and not finite; a ReLU lets its gradient through.
 LAMINA_INLINE Mask not_zero(Vector v) {
   return {_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ)};
 }
@@ -86,14 +87,15 @@ LAMINA_INLINE Mask finite(Vector v) {
   const Vector magnitude = _mm256_andnot_ps(broadcast(-0.0F), v);
   return {_mm256_cmp_ps(magnitude, broadcast(kLargest), _CMP_LE_OQ)};
 }
-LAMINA_INLINE Mask positive(Vector v) {
-  return {_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GT_OQ)};
+LAMINA_INLINE Mask positive_or_nan(Vector v) {
+  return {_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NLE_UQ)};
 }
 
 // 0 where v is negative; NaN stays.
 LAMINA_INLINE Vector positive_part(Vector v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
 
-LAMINA_INLINE Mask equal(Vector a, Vector b) { return {_mm256_cmp_ps(a, b, _CMP_EQ_OQ)}; }
+// NaN counts as equal to all.
+LAMINA_INLINE Mask equal(Vector a, Vector b) { return {_mm256_cmp_ps(a, b, _CMP_EQ_UQ)}; }
 LAMINA_INLINE Mask without(Mask a, Mask b) { return {_mm256_andnot_ps(b.bits, a.bits)}; }
 // a in the lanes of the mask, b in the others.
 LAMINA_INLINE Vector select(Mask mask, Vector a, Vector b) {

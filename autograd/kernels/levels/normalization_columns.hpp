@@ -159,7 +159,7 @@ LAMINA_INLINE ColumnSums<2> column_gradients(S strip, const float* x, const floa
         g[i] = strip.load(dy + rows.offset[r + i], j);
         d[i] = value - h[j];
         if constexpr (kind == Rows::gated) {
-          g[i] = kept(positive(add_product(d[i], factor[j], constant[j])), g[i]);
+          g[i] = kept(positive_or_nan(add_product(d[i], factor[j], constant[j])), g[i]);
         }
         Mask looked_at = not_zero(g[i]);
         if constexpr (kind == Rows::weighted) {
@@ -185,7 +185,8 @@ void add_column_gradients(const float* x, const float* dy, const BlockRows& rows
                           const float* high, ReluGate gate, double* sum_dy, double* sum_dy_high) {
   for_strips(width, [&](std::int64_t begin, auto strip) {
     const auto sums_of = [&](auto kind) {
-      const ReluGate of_strip = {gate.factor + begin, gate.constant + begin};
+      const ReluGate of_strip =
+          gate.factor ? ReluGate{gate.factor + begin, gate.constant + begin} : ReluGate{};
       return column_gradients<static_cast<Rows>(int{kind})>(strip, x + begin, dy + begin, rows,
                                                             high + begin, of_strip);
     };

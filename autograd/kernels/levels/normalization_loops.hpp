@@ -27,8 +27,8 @@ struct GradientCoefficients {
   const float* constant;
 };
 
-// The derivative of a ReLU behind y = (x - high) factor + constant: dy counts where y > 0. Null
-// where there is none.
+// The derivative of a ReLU behind y = (x - high) factor + constant: dy counts where y > 0 or is NaN.
+// Null where there is none.
 struct ReluGate {
   const float* factor;
   const float* constant;

@@ -31,7 +31,7 @@ struct Combining {
       through_statistics = kept(not_zero(weight), weight * through_statistics);
     }
     if constexpr (kind == Gradient::gated) {
-      dy = kept(positive(add_product(centred, of_all, gate)), dy);
+      dy = kept(positive_or_nan(add_product(centred, of_all, gate)), dy);
     }
     return (dy - through_statistics) * of_all;
   }

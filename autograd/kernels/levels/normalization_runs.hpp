@@ -80,7 +80,7 @@ LAMINA_INLINE RunGradientSums run_gradients_of(const float* x, const float* dy,
       const Vector value = lanes.load(x + runs.offset[r] + i);
       g[k] = lanes.load(dy + runs.offset[r] + i);
       d[k] = value - h;
-      if constexpr (gated) g[k] = kept(positive(add_product(d[k], factor, constant)), g[k]);
+      if constexpr (gated) g[k] = kept(positive_or_nan(add_product(d[k], factor, constant)), g[k]);
       Mask looked_at = not_zero(g[k]);
       if constexpr (weighted) {
         const Vector w = lanes.load(runs.weights + runs.place[r] + i);

@@ -42,7 +42,7 @@ void pool(const WindowRow& row, const ScaleCoefficients& k, float* y) {
   });
 }
 
-// Of a window the values less `high`, and which of them gave a positive y.
+// Of a window the values less `high`, and which of them gave a y that is positive, or NaN.
 struct Winner {
   Window centred;
   Mask at[4];
@@ -57,7 +57,7 @@ LAMINA_INLINE Winner winner_of(const Window& x, Vector high, Vector factor, Vect
     y.at[i] = add_product(winner.centred.at[i], factor, constant);
   });
   const Vector most = largest(y);
-  winner.any = positive(most);
+  winner.any = positive_or_nan(most);
   Mask left = winner.any;
   unroll<4>([&](auto i) {
     winner.at[i] = both(left, equal(y.at[i], most));

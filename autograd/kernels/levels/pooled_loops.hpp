@@ -18,11 +18,12 @@ struct WindowRow {
 struct PooledLoops {
   // y = the largest of a window's max(0, (x - high) factor + constant); NaN where one is.
   void (*pool)(const WindowRow& row, const ScaleCoefficients& coefficients, float* y);
-  // += sum(dy) and sum(dy (x - high)) over the windows whose y is positive, x the first that gave it.
+  // += sum(dy) and sum(dy (x - high)) over the windows whose y is positive or NaN, x the first that
+  // gave it.
   void (*add_gradients)(const WindowRow& row, const float* dy,
                         const ScaleCoefficients& coefficients, double* sum_dy, double* sum_dy_high);
-  // dx = (dy - ((x - high) of_x + constant)) of_all, dy at the x that gave a positive y, else 0. The
-  // gate's factor is of_all.
+  // dx = (dy - ((x - high) of_x + constant)) of_all, dy at the x that gave a y that is positive or NaN,
+  // else 0. The gate's factor is of_all.
   void (*combine)(const WindowRow& row, const float* dy, const GradientCoefficients& coefficients,
                   ReluGate gate, bool past_caches, float* upper, float* lower);
   // The same for positions that belong to no window.
