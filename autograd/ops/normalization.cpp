@@ -60,40 +60,11 @@ Tensor<double> per_statistic(const NormLayout& layout) {
   return Tensor<double>::uninitialized(Shape{layout.groups, layout.channels});
 }
 
-template <class Formula>
-Tensor<double> filled(const NormLayout& layout, Formula&& formula) {
-  Tensor<double> result = per_statistic(layout);
-  double* out = result.mutable_data();
-  for (std::int64_t s = 0; s < layout.statistics();) {
-    for (std::int64_t c = 0; c < layout.channels; ++c, ++s) out[s] = formula(s, c);
-  }
-  return result;
-}
-
-Tensor<double> inverse_deviations(const Moments& moments, const NormLayout& layout,
-                                  double epsilon) {
-  const double* variance = moments.variance.data();
-  return filled(layout, [=](std::int64_t s, std::int64_t) {
-    return inverse_deviation(variance[s], epsilon);
-  });
-}
-
 // The values of a coefficient by channel; `absent` where there is none.
 template <Scalar T>
 Tensor<double> by_channel(const Variable<T>& variable, const NormLayout& layout, double absent) {
   return variable.defined() ? variable.value().template cast<double>()
                             : Tensor<double>(Shape{layout.channels}, absent);
-}
-
-// What multiplies x - mean: the inverse deviation times the scale.
-template <Scalar T>
-Tensor<double> factors_of(const Tensor<double>& inverse, const Variable<T>& scale,
-                          const NormLayout& layout) {
-  if (!scale.defined()) return inverse;
-  const Tensor<double> scales = by_channel(scale, layout, 1.0);
-  return filled(layout, [inv = inverse.data(), by = scales.data()](std::int64_t s, std::int64_t c) {
-    return inv[s] * by[c];
-  });
 }
 
 template <Scalar T>
@@ -105,17 +76,31 @@ void require_all(const Shape& x, const NormLayout& layout, const Moments& moment
   require_coefficients(offset, layout, "offset");
 }
 
-// Coefficients of y = (x - mean) factor + offset by (group, channel).
+// By (group, channel): the inverse deviations, and y = (x - mean) factor + offset.
 struct Coefficients {
-  Tensor<double> factors, offsets;
+  Tensor<double> inverse, factors, offsets;
 
   template <Scalar T>
-  Coefficients(const NormLayout& layout, const Tensor<double>& inverse, const Variable<T>& scale,
-               const Variable<T>& offset)
-      : factors(factors_of(inverse, scale, layout)) {
-    const Tensor<double> by_offset = by_channel(offset, layout, 0.0);
-    offsets =
-        filled(layout, [by = by_offset.data()](std::int64_t, std::int64_t c) { return by[c]; });
+  Coefficients(const NormLayout& layout, const Moments& moments, double epsilon,
+               const Variable<T>& scale, const Variable<T>& offset)
+      : inverse(per_statistic(layout)),
+        factors(per_statistic(layout)),
+        offsets(per_statistic(layout)) {
+    const Tensor<double> scales = by_channel(scale, layout, 1.0);
+    const Tensor<double> constants = by_channel(offset, layout, 0.0);
+    for (std::int64_t g = 0; g < layout.groups; ++g) {
+      const std::int64_t first = g * layout.channels;
+      const double* const variance = moments.variance.data() + first;
+      const double *const by_scale = scales.data(), *const by_offset = constants.data();
+      double* __restrict const inverse_out = inverse.mutable_data() + first;
+      double* __restrict const factor_out = factors.mutable_data() + first;
+      double* __restrict const offset_out = offsets.mutable_data() + first;
+      for (std::int64_t c = 0; c < layout.channels; ++c) {
+        inverse_out[c] = inverse_deviation(variance[c], epsilon);
+        factor_out[c] = inverse_out[c] * by_scale[c];
+        offset_out[c] = by_offset[c];
+      }
+    }
   }
   kernels::Rectifier rectifier() const { return {factors.data(), offsets.data()}; }
 };
@@ -239,15 +224,15 @@ struct GradientSums {
 // dx from the sums over all places of the batch.
 template <Scalar T>
 Tensor<T> input_gradient(const Tensor<T>& x, const Tensor<T>& dy, const MeasuredBatch<T>& batch,
-                         const GradientSums<T>& sums, const Tensor<double>& inverse,
-                         const Coefficients& of, AfterNormalization after) {
+                         const GradientSums<T>& sums, const Coefficients& of,
+                         AfterNormalization after) {
   const NormLayout& layout = batch.layout;
   Tensor<double> of_x = per_statistic(layout), constant = per_statistic(layout);
   double *x_out = of_x.mutable_data(), *constant_out = constant.mutable_data();
   for (std::int64_t g = 0; g < layout.groups; ++g) {
     const double n = batch.moments.count.data()[g], share = n > 0 ? 1 / n : 0.0;
     for (std::int64_t s = g * layout.channels; s < (g + 1) * layout.channels; ++s) {
-      const double inv = inverse.data()[s];
+      const double inv = of.inverse.data()[s];
       x_out[s] = inv * inv * sums.dy_centred()[s] * share;
       constant_out[s] = sums.dy()[s] * share;
     }
@@ -294,12 +279,11 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
   if (!fuses<T>(after) || (after != AfterNormalization::nothing && batch.weights.defined())) {
     return then(after, normalize_by_batch(x, batch, scale, offset, epsilon));
   }
-  const Tensor<double> inverse = inverse_deviations(batch.moments, batch.layout, epsilon);
-  const Coefficients of(batch.layout, inverse, scale, offset);
+  const Coefficients of(batch.layout, batch.moments, epsilon, scale, offset);
   Tensor<T> y = normalized(x.value(), batch.layout, batch.moments, of, after);
   return record<T>(
       "normalize_by_batch", {x, scale, offset}, std::move(y), save(x, scale),
-      [batch, epsilon, inverse, of, after, offset_shape = offset.shape()](Backward<T>& b) {
+      [batch, epsilon, of, after, offset_shape = offset.shape()](Backward<T>& b) {
         const NormLayout& layout = batch.layout;
         const Tensor<T>& x = b.saved(0).value();
         if (b.with_graph()) {
@@ -310,7 +294,7 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
         const Tensor<T>& dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
         GradientSums<T> sums(x, dy, batch, after, of);
-        sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
+        sums.add_coefficient_gradients(b, layout, of.inverse, scale.shape(), offset_shape);
         if (!b.wants(0)) return;
         if (batch.reduction) {
           batch.reduction->sum(sums.values.mutable_values());
@@ -318,7 +302,7 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
           // One value is its own mean: nothing depends on it, and rounding must not say otherwise.
           return b.add(0, Tensor<T>::zeros(x.shape()));
         }
-        b.add(0, input_gradient(x, dy, batch, sums, inverse, of, after));
+        b.add(0, input_gradient(x, dy, batch, sums, of, after));
       });
 }
 
@@ -334,12 +318,11 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
   if (after != AfterNormalization::nothing && (recorded || !fuses<T>(after))) {
     return then(after, normalize_by_given(x, layout, moments, scale, offset, epsilon));
   }
-  const Tensor<double> inverse = inverse_deviations(moments, layout, epsilon);
-  const Coefficients of(layout, inverse, scale, offset);
+  const Coefficients of(layout, moments, epsilon, scale, offset);
   Tensor<T> y = normalized(x.value(), layout, moments, of, after);
   return record<T>(
       "normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
-      [layout, moments, epsilon, inverse, offset_shape = offset.shape()](Backward<T>& b) {
+      [layout, moments, epsilon, of, offset_shape = offset.shape()](Backward<T>& b) {
         if (b.with_graph()) {
           return detail::composed_given_gradient(b, layout, moments, offset_shape, epsilon);
         }
@@ -347,14 +330,13 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
         const Variable<T>& scale = b.saved(1);
         if (b.wants(1) || b.wants(2)) {
           const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
-          sums.add_coefficient_gradients(b, layout, inverse, scale.shape(), offset_shape);
+          sums.add_coefficient_gradients(b, layout, of.inverse, scale.shape(), offset_shape);
         }
         if (!b.wants(0)) return;
 
-        const Tensor<double> factors = factors_of(inverse, scale, layout);
         const Tensor<double> zeros(Shape{layout.groups, layout.channels}, 0.0);
         Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
-        kernels::scale_centred(dy.data(), layout, zeros.data(), factors.data(), zeros.data(),
+        kernels::scale_centred(dy.data(), layout, zeros.data(), of.factors.data(), zeros.data(),
                                dx.mutable_data());
         b.add(0, std::move(dx));
       });
