@@ -173,7 +173,8 @@ BOOST_AUTO_TEST_CASE(sums_in_chains_of_bounded_length) {
   const Tensor<float> a({e.rows, e.inner}, 1.0F), b({e.inner, e.columns}, 0.1F);
   const double expected = static_cast<double>(0.1F) * static_cast<double>(e.inner);
   for (const InstructionSet level : levels_with_kernels()) {
-    for (const float value : product(level, e, a.data(), b.data()).values()) {
+    const Tensor<float> sums = product(level, e, a.data(), b.data());
+    for (const float value : sums.values()) {
       BOOST_TEST(std::abs(value - expected) <= expected * 4e-6);
     }
   }
