@@ -1,14 +1,11 @@
-#include <lamina/layers/activations.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/dense.hpp>
-#include <lamina/layers/dropout.hpp>
+#include <lamina/layers/detail/register_plain_layers.hpp>
 #include <lamina/layers/group_normalization.hpp>
 #include <lamina/layers/instance_normalization.hpp>
 #include <lamina/layers/layer_normalization.hpp>
-#include <lamina/layers/pooling.hpp>
 #include <lamina/layers/registry.hpp>
-#include <lamina/layers/reshape.hpp>
 #include <lamina/nn/sequential.hpp>
 
 namespace lamina {
@@ -22,21 +19,8 @@ Registry<T> standard_registry() {
       .template add<BatchNormalization>()
       .template add<LayerNormalization>()
       .template add<GroupNormalization>()
-      .template add<InstanceNormalization>()
-      .template add<MaxPool2D>()
-      .template add<AveragePool2D>()
-      .template add<GlobalAveragePool2D>()
-      .template add<Flatten>()
-      .template add<Reshape>()
-      .template add<Dropout>()
-      .template add<ReLU>()
-      .template add<LeakyReLU>()
-      .template add<ELU>()
-      .template add<GELU>()
-      .template add<SiLU>()
-      .template add<Sigmoid>()
-      .template add<Tanh>()
-      .template add<Softmax>();
+      .template add<InstanceNormalization>();
+  detail::register_plain_layers(registry);
   return registry;
 }
 
