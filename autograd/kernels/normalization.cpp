@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <lamina/autograd/kernels/gradient_parts.hpp>
 #include <lamina/autograd/kernels/norm_blocks.hpp>
 #include <lamina/autograd/kernels/norm_sums.hpp>
 #include <lamina/autograd/kernels/normalization.hpp>
@@ -237,38 +238,22 @@ void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& 
   const Tiling tiling(layout);
   const std::int64_t statistics = layout.statistics();
   const Tensor<T> highs = converted<T>(mean, statistics);
-  std::fill_n(sum_dy, statistics, 0.0);
-  std::fill_n(sum_dy_centred, statistics, 0.0);
-  // The first chunk has its place in the result.
-  const std::int64_t others = std::max<std::int64_t>(tiling.chunks() - 1, 0);
-  Tensor<double> parts(Shape{others, 2, statistics}, 0.0);
-  double* const part = parts.mutable_data();
+  const GradientParts parts(tiling.chunks(), statistics, sum_dy, sum_dy_centred);
   const NormalizationLoops* const loops = loops_for<T>(level);
   std::optional<ScaleValues<float>> rectified;
   if (rectifier) rectified.emplace(statistics, mean, rectifier->scale, rectifier->offset);
   tiling.for_each_tile([&](const Tile& whole) {
     for_each_in_memory_order(whole, [&](const Tile& tile) {
       const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
-      double* const sums = part + (tile.chunk - 1) * 2 * statistics;
-      double* const of_dy = tile.chunk == 0 ? sum_dy : sums;
-      double* const of_product = tile.chunk == 0 ? sum_dy_centred : sums + statistics;
-      const SumsOfChannels<T> to{highs.data() + first, of_dy + first, of_product + first};
+      const GradientParts::Sums sums = parts.at(tile.chunk, first);
+      const SumsOfChannels<T> to{highs.data() + first, sums.dy, sums.product};
       tiling.for_each_block(tile, [&](const Block& block) {
         add_block(x, dy, weights, block, layout, tile.channels(), loops, gate_of(rectified, first),
                   to);
       });
     });
   });
-  for (std::int64_t chunk = 0; chunk < others; ++chunk) {
-    const double* sums = part + chunk * 2 * statistics;
-    for (std::int64_t s = 0; s < statistics; ++s) {
-      sum_dy[s] += sums[s];
-      sum_dy_centred[s] += sums[statistics + s];
-    }
-  }
-  for (std::int64_t s = 0; s < statistics; ++s) {
-    sum_dy_centred[s] -= (mean[s] - static_cast<double>(highs.data()[s])) * sum_dy[s];
-  }
+  parts.finish(mean, highs.data());
 }
 
 template <Scalar T>

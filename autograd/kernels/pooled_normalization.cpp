@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <lamina/autograd/kernels/gradient_parts.hpp>
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
 #include <lamina/autograd/kernels/scale_values.hpp>
@@ -95,29 +96,17 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
   const std::int64_t statistics = statistics_of(batch);
   const ScaleValues<float> of(statistics, mean, rectifier.scale, rectifier.offset);
   const WindowRows rows(batch, x);
-  Tensor<double> of_parts(Shape{rows.parts(), 2, statistics}, 0.0);
-  double* const first = of_parts.mutable_data();
+  const GradientParts parts(rows.parts(), statistics, sum_dy, sum_dy_centred);
   rows.for_each(
       [&](std::int64_t part, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
-        double* const sums = first + part * 2 * statistics + s;
+        const GradientParts::Sums sums = parts.at(part, s);
         loops.add_gradients(place.row, dy + place.pooled,
-                            {of.high() + s, of.factor() + s, of.constant() + s}, sums,
-                            sums + statistics);
+                            {of.high() + s, of.factor() + s, of.constant() + s}, sums.dy,
+                            sums.product);
       },
       [] {});
-  std::fill_n(sum_dy, statistics, 0.0);
-  std::fill_n(sum_dy_centred, statistics, 0.0);
-  for (std::int64_t part = 0; part < rows.parts(); ++part) {
-    const double* const sums = first + part * 2 * statistics;
-    for (std::int64_t s = 0; s < statistics; ++s) {
-      sum_dy[s] += sums[s];
-      sum_dy_centred[s] += sums[statistics + s];
-    }
-  }
-  for (std::int64_t s = 0; s < statistics; ++s) {
-    sum_dy_centred[s] -= (mean[s] - static_cast<double>(of.high()[s])) * sum_dy[s];
-  }
+  parts.finish(mean, of.high());
 }
 
 void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,

@@ -32,18 +32,35 @@ void for_each_combination(const Function& function) {
 template <Scalar T>
 constexpr double kTolerance = std::is_same_v<T, float> ? 2e-6 : 1e-13;
 
+// An input, an adjustment, and the layer and the naive form of a combination in the same state.
+template <Scalar T>
+struct Drawn {
+  Tensor<T> x, a, b;
+  BatchNormalizationOptions options;
+  BatchNormalization<T> layer;
+  NaiveBatchNormalization naive;
+
+  explicit Drawn(const Combination& c)
+      : x(drawn<T>(kInput, "x", 0.3, 1.7)),
+        a(drawn<T>(c.adjustment_shape(kInput), "a", 1, 0.2)),
+        b(drawn<T>(c.adjustment_shape(kInput), "b", 0, 0.2)),
+        options(c.options(adjustment_of(c))),
+        layer(drawn_layer<T>(options, kInput)),
+        naive(options, kInput, state_in_double<T>(layer), dtype_of<T>()) {}
+
+ private:
+  Adjustment adjustment_of(const Combination& c) const {
+    if (c.adjusted == Adjusted::no) return {};
+    return [scale = a, bias = b](const Shape&) {
+      return ScaleAndBias<T>{.scale = scale, .bias = bias};
+    };
+  }
+};
+
 template <Scalar T>
 void check_combination(const Combination& c, Mode mode) {
-  const auto x = drawn<T>(kInput, "x", 0.3, 1.7);
-  const auto a = drawn<T>(c.adjustment_shape(kInput), "a", 1, 0.2);
-  const auto b = drawn<T>(c.adjustment_shape(kInput), "b", 0, 0.2);
-  Adjustment adjustment;
-  if (c.adjusted != Adjusted::no) {
-    adjustment = [&](const Shape&) { return ScaleAndBias<T>{.scale = a, .bias = b}; };
-  }
-  const auto options = c.options(adjustment);
-  BatchNormalization<T> layer = drawn_layer<T>(options, kInput);
-  NaiveBatchNormalization naive(options, kInput, state_in_double<T>(layer), dtype_of<T>());
+  Drawn<T> drawn_parts(c);
+  auto& [x, a, b, options, layer, naive] = drawn_parts;
   if (mode == Mode::frozen) layer.freeze();
 
   const auto y = layer(x, {.training = mode != Mode::inference}).value();
@@ -51,7 +68,7 @@ void check_combination(const Combination& c, Mode mode) {
   Tensor<double> expected;
   if (mode != Mode::training) {
     expected = naive.inferred(wide);
-  } else if (adjustment) {
+  } else if (options.adjustment) {
     expected = naive.trained(wide, a.template cast<double>(), b.template cast<double>());
   } else {
     expected = naive.trained(wide);
@@ -97,22 +114,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(every_combination_with_a_mask_equals_the_naive_for
     const Tensor<T> mask = c.keeps_batch_axis()
                                ? Tensor<T>({1, 3}, {T(0.5), T(0), T(2)})
                                : Tensor<T>({6}, {T(1), T(0), T(2), T(0.5), T(1.5), T(0)});
-    const auto x = drawn<T>(kInput, "x", 0.3, 1.7);
-    const auto a = drawn<T>(c.adjustment_shape(kInput), "a", 1, 0.2);
-    const auto b = drawn<T>(c.adjustment_shape(kInput), "b", 0, 0.2);
-    Adjustment adjustment;
-    if (c.adjusted != Adjusted::no) {
-      adjustment = [&](const Shape&) { return ScaleAndBias<T>{.scale = a, .bias = b}; };
-    }
-    const auto options = c.options(adjustment);
-    BatchNormalization<T> layer = drawn_layer<T>(options, kInput);
-    NaiveBatchNormalization naive(options, kInput, state_in_double<T>(layer), dtype_of<T>());
+    Drawn<T> drawn_parts(c);
+    auto& [x, a, b, options, layer, naive] = drawn_parts;
     const auto y = layer(x, {.training = true}, {.mask = mask}).value();
     const auto wide = [](const Tensor<T>& values) { return values.template cast<double>(); };
     const Tensor<double> weights =
         wide(mask).reshaped(c.keeps_batch_axis() ? Shape{1, 3, 1, 1} : Shape{6, 1, 1, 1});
-    const auto expected = adjustment ? naive.trained(wide(x), wide(a), wide(b), weights)
-                                     : naive.trained(wide(x), {}, {}, weights);
+    const auto expected = options.adjustment ? naive.trained(wide(x), wide(a), wide(b), weights)
+                                             : naive.trained(wide(x), {}, {}, weights);
     BOOST_TEST_CONTEXT(c.name() << ", masked") {
       check_close("y", wide(y), expected, kTolerance<T>);
       for (const auto& [name, value] : state_in_double<T>(layer)) {

@@ -59,6 +59,23 @@ struct Filtering {
     return {(pass.out_rows + outputs - 1) / outputs, (pass.out_columns + outputs - 1) / outputs};
   }
 
+  // What the loops over tiles need, computed once.
+  struct Plan {
+    Grid tiles;
+    Image in, out;
+    std::int64_t panels, width;      // of the output channels; channels up to whole panels
+    std::int64_t in_step, out_step;  // between points
+
+    explicit LAMINA_INLINE Plan(const FilteringPass& pass)
+        : tiles(grid(pass)),
+          in{pass.in_rows, pass.in_columns, pass.in_channels},
+          out{pass.out_rows, pass.out_columns, pass.out_channels},
+          panels(panels_of(out.channels)),
+          width(panels * kLanes),
+          in_step(point_step(in.channels)),
+          out_step(point_step(width)) {}
+  };
+
   static std::int64_t filters_size(std::int64_t in, std::int64_t out) {
     return points * in * padded(out);
   }
@@ -146,6 +163,15 @@ struct Filtering {
     }
   }
 
+  // The input of one tile at all points.
+  static LAMINA_INLINE void spread_input(const FilteringPass& pass, const Plan& plan,
+                                         const float* x, const float* zeros, const Place& at,
+                                         float* to) {
+    const Image& in = plan.in;
+    spread<tile>(x + at.image * in.rows * in.columns * in.channels, in, zeros,
+                 at.row * outputs - pass.above, at.column * outputs - pass.left, to, plan.in_step);
+  }
+
   // The outputs of one tile from its products; those outside the image are left out.
   static LAMINA_INLINE void collect(const float* products, std::int64_t step, float* image,
                                     const Image& size, std::int64_t top, std::int64_t left) {
@@ -174,22 +200,15 @@ struct Filtering {
   static void apply(const FilteringPass& pass, const float* x, const float* filters,
                     const float* zeros, std::int64_t first, std::int64_t last, float* scratch,
                     float* y) {
-    const Grid tiles = grid(pass);
-    const Image in{pass.in_rows, pass.in_columns, pass.in_channels};
-    const Image out{pass.out_rows, pass.out_columns, pass.out_channels};
-    const std::int64_t panels = panels_of(out.channels);
-    const std::int64_t width = panels * kLanes;
-    const std::int64_t in_step = point_step(in.channels);
-    const std::int64_t out_step = point_step(width);
+    const Plan plan(pass);
+    const auto& [tiles, in, out, panels, width, in_step, out_step] = plan;
     float* const spectrum = scratch;
     float* const products = scratch + points * in_step;
     for (std::int64_t block = first; block < last; block += kBlock) {
       const std::int64_t count = smaller(kBlock, last - block);
       for (std::int64_t i = 0; i < count; ++i) {
         const Place at = tiles.place(block + i);
-        spread<tile>(x + at.image * in.rows * in.columns * in.channels, in, zeros,
-                     at.row * outputs - pass.above, at.column * outputs - pass.left,
-                     spectrum + i * in.channels, in_step);
+        spread_input(pass, plan, x, zeros, at, spectrum + i * in.channels);
       }
       for (int point = 0; point < points; ++point) {
         product(count, panels, in.channels, kChain, false,
@@ -209,23 +228,16 @@ struct Filtering {
   static void add_gradient(const FilteringPass& pass, const float* x, const float* dy,
                            const float* zeros, std::int64_t first, std::int64_t last,
                            float* scratch, float* sum) {
-    const Grid tiles = grid(pass);
-    const Image in{pass.in_rows, pass.in_columns, pass.in_channels};
-    const Image out{pass.out_rows, pass.out_columns, pass.out_channels};
-    const std::int64_t panels = panels_of(out.channels);
-    const std::int64_t width = panels * kLanes;
+    const Plan plan(pass);
+    const auto& [tiles, in, out, panels, width, in_step, out_step] = plan;
     const std::int64_t sum_rows = padded_rows(in.channels);
-    const std::int64_t in_step = point_step(in.channels);
-    const std::int64_t out_step = point_step(width);
     float* const gradient = scratch;
     float* const spectrum = scratch + points * out_step;
     for (std::int64_t block = first; block < last; block += kBlock) {
       const std::int64_t count = smaller(kBlock, last - block);
       for (std::int64_t i = 0; i < count; ++i) {
         const Place at = tiles.place(block + i);
-        spread<tile>(x + at.image * in.rows * in.columns * in.channels, in, zeros,
-                     at.row * outputs - pass.above, at.column * outputs - pass.left,
-                     spectrum + i * in.channels, in_step);
+        spread_input(pass, plan, x, zeros, at, spectrum + i * in.channels);
         spread<outputs>(dy + at.image * out.rows * out.columns * out.channels, out, zeros,
                         at.row * outputs, at.column * outputs, gradient + i * width, out_step);
       }

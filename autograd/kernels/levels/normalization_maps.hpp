@@ -3,20 +3,10 @@
 #pragma once
 
 #include <lamina/autograd/kernels/levels/normalization_loops.hpp>
-#include <lamina/autograd/kernels/levels/strip.hpp>
+#include <lamina/autograd/kernels/levels/scaling.hpp>
 
 namespace lamina::kernels {
 namespace {
-
-struct Scaling {
-  Vector high, factor, constant;
-
-  template <bool relu>
-  LAMINA_INLINE Vector of(Vector x) const {
-    const Vector y = add_product(x - high, factor, constant);
-    return relu ? positive_part(y) : y;
-  }
-};
 
 enum class Gradient { plain, weighted, gated };
 
@@ -87,15 +77,6 @@ LAMINA_INLINE void fetch_for_writing(const float* row) {
       [&](auto j) { __builtin_prefetch(row + (2 * S::vectors + j) * kLanes, 1, 3); });
 }
 
-template <bool streaming, class S, int j>
-LAMINA_INLINE void put(const S& strip, float* row, Constant<j> at, Vector value) {
-  if constexpr (streaming) {
-    store_past_caches(row + j * kLanes, value);
-  } else {
-    strip.store(row, at, value);
-  }
-}
-
 void scale_columns(const float* x, const BlockRows& rows, std::int64_t channels,
                    const ScaleCoefficients& k, bool relu, bool past_caches, float* y) {
   const bool streaming = can_stream(past_caches, y, rows.count, rows.offset, channels);
@@ -103,17 +84,13 @@ void scale_columns(const float* x, const BlockRows& rows, std::int64_t channels,
   with_bools(relu, streaming, [&](auto with_relu, auto past) {
     for_row_strips(rows.count, channels, [&](std::int64_t begin, auto strip, int first, int end) {
       using S = decltype(strip);
-      Scaling of_column[S::vectors];
-      unroll<S::vectors>([&](auto j) {
-        of_column[j] = {strip.load(k.high + begin, j), strip.load(k.factor + begin, j),
-                        strip.load(k.constant + begin, j)};
-      });
+      const StripScaling<S> scaling(strip, k, begin);
       for (int r = first; r < end; ++r) {
         const std::int64_t at = rows.offset[r] + begin;
         if (scattered) fetch_for_writing<S>(y + at);
         unroll<S::vectors>([&](auto j) {
           put<past != 0>(strip, y + at, j,
-                         of_column[j].template of<with_relu != 0>(strip.load(x + at, j)));
+                         scaling.of[j].template of<with_relu != 0>(strip.load(x + at, j)));
         });
       }
     });

@@ -1,6 +1,6 @@
 // The loops of pooled_loops.hpp for the instruction set that this file is compiled for.
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
-#include <lamina/autograd/kernels/levels/strip.hpp>
+#include <lamina/autograd/kernels/levels/scaling.hpp>
 
 namespace lamina::kernels {
 namespace {
@@ -25,17 +25,11 @@ LAMINA_INLINE Vector largest(const Window& w) {
 void pool(const WindowRow& row, const ScaleCoefficients& k, float* y) {
   for_strips(row.channels, [&](std::int64_t begin, auto strip) {
     using S = decltype(strip);
-    Vector high[S::vectors], factor[S::vectors], constant[S::vectors];
-    unroll<S::vectors>([&](auto j) {
-      high[j] = strip.load(k.high + begin, j);
-      factor[j] = strip.load(k.factor + begin, j);
-      constant[j] = strip.load(k.constant + begin, j);
-    });
+    const StripScaling<S> scaling(strip, k, begin);
     for (std::int64_t window = 0; window < row.windows; ++window) {
       unroll<S::vectors>([&](auto j) {
         Window w = load_window(row, begin, window, strip, j);
-        unroll<4>(
-            [&](auto i) { w.at[i] = add_product(w.at[i] - high[j], factor[j], constant[j]); });
+        unroll<4>([&](auto i) { w.at[i] = scaling.of[j].template of<false>(w.at[i]); });
         strip.store(y + window * row.channels + begin, j, positive_part(largest(w)));
       });
     }
@@ -49,12 +43,12 @@ struct Winner {
   Mask any;
 };
 
-LAMINA_INLINE Winner winner_of(const Window& x, Vector high, Vector factor, Vector constant) {
+LAMINA_INLINE Winner winner_of(const Window& x, const Scaling& scaling) {
   Winner winner;
   Window y;
   unroll<4>([&](auto i) {
-    winner.centred.at[i] = x.at[i] - high;
-    y.at[i] = add_product(winner.centred.at[i], factor, constant);
+    winner.centred.at[i] = x.at[i] - scaling.high;
+    y.at[i] = scaling.of_centred(winner.centred.at[i]);
   });
   const Vector most = largest(y);
   winner.any = positive_or_nan(most);
@@ -72,20 +66,14 @@ void add_gradients(const WindowRow& row, const float* dy, const ScaleCoefficient
   constexpr std::int64_t kChain = 32;
   for_strips(row.channels, [&](std::int64_t begin, auto strip) {
     using S = decltype(strip);
-    Vector high[S::vectors], factor[S::vectors], constant[S::vectors];
-    unroll<S::vectors>([&](auto j) {
-      high[j] = strip.load(k.high + begin, j);
-      factor[j] = strip.load(k.factor + begin, j);
-      constant[j] = strip.load(k.constant + begin, j);
-    });
+    const StripScaling<S> scaling(strip, k, begin);
     for (std::int64_t from = 0; from < row.windows; from += kChain) {
       const std::int64_t end = from + kChain < row.windows ? from + kChain : row.windows;
       Vector first[S::vectors], second[S::vectors];
       unroll<S::vectors>([&](auto j) { first[j] = second[j] = broadcast(0); });
       for (std::int64_t window = from; window < end; ++window) {
         unroll<S::vectors>([&](auto j) {
-          const Winner winner =
-              winner_of(load_window(row, begin, window, strip, j), high[j], factor[j], constant[j]);
+          const Winner winner = winner_of(load_window(row, begin, window, strip, j), scaling.of[j]);
           const Vector g = kept(winner.any, strip.load(dy + window * row.channels + begin, j));
           Vector centred = broadcast(0);
           unroll<4>([&](auto i) { centred = select(winner.at[i], winner.centred.at[i], centred); });
@@ -106,40 +94,24 @@ void add_gradients(const WindowRow& row, const float* dy, const ScaleCoefficient
   });
 }
 
-template <class S, bool streaming, int j>
-LAMINA_INLINE void put(const S& strip, float* to, Constant<j> vector, Vector value) {
-  if constexpr (streaming) {
-    store_past_caches(to + j * kLanes, value);
-  } else {
-    strip.store(to, vector, value);
-  }
-}
-
 template <bool streaming>
 LAMINA_INLINE void combine_row(const WindowRow& row, const float* dy, const GradientCoefficients& k,
                                ReluGate gate, float* upper, float* lower) {
   for_strips(row.channels, [&](std::int64_t begin, auto strip) {
     using S = decltype(strip);
-    Vector high[S::vectors], of_all[S::vectors], of_x[S::vectors], constant[S::vectors],
-        open[S::vectors];
-    unroll<S::vectors>([&](auto j) {
-      const auto at = [&](const float* from) { return strip.load(from + begin, j); };
-      high[j] = at(k.high);
-      of_all[j] = at(k.of_all);
-      of_x[j] = at(k.of_x);
-      constant[j] = at(k.constant);
-      open[j] = at(gate.constant);
-    });
+    // What decided the winner, and what comes through the statistics.
+    const StripScaling<S> scaling(strip, {k.high, k.of_all, gate.constant}, begin);
+    const StripScaling<S> through(strip, {k.high, k.of_x, k.constant}, begin);
     for (std::int64_t window = 0; window < row.windows; ++window) {
       const std::int64_t left = 2 * window * row.channels + begin, right = left + row.channels;
       float* const to[4] = {upper + left, upper + right, lower + left, lower + right};
       unroll<S::vectors>([&](auto j) {
-        const Winner winner =
-            winner_of(load_window(row, begin, window, strip, j), high[j], of_all[j], open[j]);
+        const Winner winner = winner_of(load_window(row, begin, window, strip, j), scaling.of[j]);
         const Vector g = strip.load(dy + window * row.channels + begin, j);
         unroll<4>([&](auto i) {
-          const Vector through = add_product(winner.centred.at[i], of_x[j], constant[j]);
-          put<S, streaming>(strip, to[i], j, (kept(winner.at[i], g) - through) * of_all[j]);
+          const Vector subtracted = through.of[j].of_centred(winner.centred.at[i]);
+          put<streaming>(strip, to[i], j,
+                         (kept(winner.at[i], g) - subtracted) * scaling.of[j].factor);
         });
       });
     }
