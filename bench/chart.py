@@ -117,12 +117,15 @@ def main():
     options = parser.parse_args()
     rows, cpu = [], None
     for path in options.rows:
-        with open(path, encoding="utf-8") as file:
-            read = json.load(file)
-        if isinstance(read, dict):
-            rows, cpu = rows + read["rows"], read["cpu"]
-        else:
-            rows += read
+        try:
+            with open(path, encoding="utf-8") as file:
+                read = json.load(file)
+            if isinstance(read, dict):
+                rows, cpu = rows + read["rows"], read["cpu"]
+            else:
+                rows += read
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            parser.error(f"'{path}' must be rows of --json, or a baseline; got: {error!r}")
     drawn = [row for row in rows if not (options.leave_out and re.search(options.leave_out, row["case"]))]
     with open(options.picture, "w", encoding="utf-8") as file:
         file.write(chart(drawn, cpu))

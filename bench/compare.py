@@ -15,6 +15,8 @@ import argparse
 import json
 import os
 import re
+import shlex
+import shutil
 import sys
 import time
 
@@ -113,6 +115,14 @@ def arguments():
     parser.add_argument("--steps", type=int, help="of every epoch of --accuracy, to try it out")
     parser.add_argument("--data", help="the folder of MNIST for --accuracy (default: ~/.cache/lamina)")
     options = parser.parse_args()
+    try:
+        re.compile(options.filter)
+    except re.error as error:
+        parser.error(f"--filter must be a regular expression; got '{options.filter}': {error}")
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", options.threads):
+        parser.error(f"--threads must be numbers from 1 on, with commas; got '{options.threads}'")
+    if not options.accuracy and not shutil.which(next(iter(shlex.split(options.lamina)), "")):
+        parser.error(f"--lamina must name a program; got '{options.lamina}'")
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (0.03 if options.quick else 0.3)
     return options

@@ -5,6 +5,7 @@ compared as multiples of what the machine could do in the same run, so that anot
 in another mood, is no regression: a case with a limit by that limit, any other by the multiply-add peak.
 """
 import json
+import sys
 
 from comparison.results import limit_time
 from comparison.table import aligned, cpu_name
@@ -19,8 +20,14 @@ def write(path, rows, limits):
 
 
 def read(path):
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            kept = json.load(file)
+        if not {"cpu", "limits", "rows"} <= set(kept):
+            raise ValueError("no figures of --write-baseline in it")
+        return kept
+    except (OSError, ValueError, TypeError) as error:
+        sys.exit(f"--compare: '{path}' must be a baseline; got: {error}")
 
 
 def machine_factor(now, then, peaks):

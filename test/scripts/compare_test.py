@@ -194,6 +194,17 @@ class Compare(Programs):
         self.assertEqual(outcome.returncode, 1)
         self.assertIn("MISSING: lamina: dense/a", outcome.stderr)
 
+    def test_what_cannot_be_meant_is_said_in_one_line(self):
+        given = self.program("lamina", [])
+        for arguments, expected in ((["--lamina", "/no/such"], "--lamina must name a program; got '/no/such'"),
+                                    (["--lamina", ""], "--lamina must name a program; got ''"),
+                                    (["--lamina", given, "--filter", "("],
+                                     "--filter must be a regular expression; got '('"),
+                                    (["--lamina", given, "--threads", "0"], "--threads must be numbers from 1 on")):
+            outcome = self.run_programs(*arguments)
+            self.assertNotEqual(outcome.returncode, 0)
+            self.assertIn(expected, outcome.stderr.splitlines()[-1])
+
     def test_a_peer_that_gave_nothing_fails(self):
         ours = self.program("lamina", [lamina("dense/a", 1.0)])
         silent = self.program("libtorch", [record("libtorch", "dense/a", 1.0)], silent=True)
@@ -223,6 +234,15 @@ class Baseline(Programs):
         self.assertEqual(outcome.returncode, 0, outcome.stderr)
         self.assertRegex(outcome.stdout, r"dense/a +1 +2 +2 +1\.00 \(1\.00\)\n")
         self.assertNotIn("SLOWER:", outcome.stderr)
+
+    def test_a_file_that_is_no_baseline(self):
+        for text in (None, "{", "[1]", "{}"):
+            self.kept.unlink(missing_ok=True)
+            if text is not None:
+                self.kept.write_text(text, encoding="utf-8")
+            outcome = self.compare([], None, "--compare", str(self.kept))
+            self.assertNotEqual(outcome.returncode, 0)
+            self.assertRegex(outcome.stderr, r"\A--compare: '.*' must be a baseline; got: .*\n\Z")
 
     def test_a_regression(self):
         before = [*machine(10.0), lamina("dense/a", 2.0, limit={"machine/fma": 0.1}), lamina("tape/a", 1.0)]
@@ -295,6 +315,10 @@ class Chart(Programs):
         outcome, picture = self.drawn({"cpu": "a <fast> one", "limits": {}, "rows": [row]})
         self.assertEqual(outcome.returncode, 0, outcome.stderr)
         self.assertIn("a <fast> one", [each.text for each in picture])
+
+    def test_a_file_without_rows(self):
+        outcome, _ = self.drawn({"cpu": "x"})
+        self.assertIn("must be rows of --json, or a baseline; got: KeyError('rows')", outcome.stderr)
 
     def test_nothing_to_draw(self):
         outcome, _ = self.drawn(self.rows([lamina("dense/a", 1.0)], None))
