@@ -5,20 +5,12 @@
 #include <lamina/autograd/kernels/norm_sums.hpp>
 #include <lamina/autograd/kernels/normalization.hpp>
 #include <lamina/autograd/kernels/normalization_level.hpp>
-#include <lamina/autograd/kernels/scale_values.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <limits>
-#include <optional>
 #include <type_traits>
 
 namespace lamina::kernels {
 namespace {
-
-// The gate of a rectifier from statistic `first` on; it refers to `values`.
-ReluGate gate_of(const std::optional<ScaleValues<float>>& values, std::int64_t first) {
-  if (!values) return {};
-  return {values->factor() + first, values->constant() + first};
-}
 
 // dy and dy (x - high), summed over a block. What is masked lets no x through that is not finite.
 template <Scalar T>
@@ -232,28 +224,30 @@ void combine_by(const NormalizationLoops& loops, const NormLayout& layout, const
 
 template <Scalar T>
 void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& given,
-                   const double* mean, double* sum_dy, double* sum_dy_centred, InstructionSet level,
-                   const Rectifier* rectifier) {
+                   const double* mean, const CentredScaling<T>& of, double* sum_dy,
+                   double* sum_dy_centred, InstructionSet level, bool rectified) {
   const NormLayout layout = simplified(given, weights != nullptr);
   const Tiling tiling(layout);
   const std::int64_t statistics = layout.statistics();
-  const Tensor<T> highs = converted<T>(mean, statistics);
   const GradientParts parts(tiling.chunks(), statistics, sum_dy, sum_dy_centred);
   const NormalizationLoops* const loops = loops_for<T>(level);
-  std::optional<ScaleValues<float>> rectified;
-  if (rectifier) rectified.emplace(statistics, mean, rectifier->scale, rectifier->offset);
+  const auto gate_from = [&](std::int64_t first) -> ReluGate {
+    if constexpr (std::is_same_v<T, float>) {
+      if (rectified) return {of.factor() + first, of.constant() + first};
+    }
+    return {};
+  };
   tiling.for_each_tile([&](const Tile& whole) {
     for_each_in_memory_order(whole, [&](const Tile& tile) {
       const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
       const GradientParts::Sums sums = parts.at(tile.chunk, first);
-      const SumsOfChannels<T> to{highs.data() + first, sums.dy, sums.product};
+      const SumsOfChannels<T> to{of.high() + first, sums.dy, sums.product};
       tiling.for_each_block(tile, [&](const Block& block) {
-        add_block(x, dy, weights, block, layout, tile.channels(), loops, gate_of(rectified, first),
-                  to);
+        add_block(x, dy, weights, block, layout, tile.channels(), loops, gate_from(first), to);
       });
     });
   });
-  parts.finish(mean, highs.data());
+  parts.finish(mean, of.high());
 }
 
 template <Scalar T>
@@ -262,13 +256,12 @@ bool can_rectify(InstructionSet level) {
 }
 
 template <Scalar T>
-void scale_centred(const T* x, const NormLayout& layout, const double* mean, const double* scale,
-                   const double* offset, T* y, InstructionSet level, bool rectify) {
-  const ScaleValues<T> of(layout.statistics(), mean, scale, offset);
+void scale_centred(const T* x, const NormLayout& layout, const CentredScaling<T>& of, T* y,
+                   InstructionSet level, bool rectified) {
   if constexpr (std::is_same_v<T, float>) {
     if (const NormalizationLoops* const loops = normalization_loops(level)) {
       return scale_by(*loops, simplified(layout, false), x, {of.high(), of.factor(), of.constant()},
-                      rectify, y);
+                      rectified, y);
     }
   }
   map_elements<false, T>(simplified(layout, false), x, x, nullptr, y,
@@ -281,23 +274,17 @@ void scale_centred(const T* x, const NormLayout& layout, const double* mean, con
 
 template <Scalar T>
 void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayout& layout,
-                      const double* mean, const double* a, const double* b, const double* c, T* dx,
-                      InstructionSet level, const Rectifier* rectifier) {
-  const std::int64_t n = layout.statistics();
-  const Tensor<T> of_all = converted<T>(a, n);
-  const ScaleValues<T> through(n, mean, b, c);
+                      const CentredScaling<T>& of, const GradientScaling<T>& through, T* dx,
+                      InstructionSet level, bool rectified) {
   if constexpr (std::is_same_v<T, float>) {
     if (const NormalizationLoops* const loops = normalization_loops(level)) {
-      std::optional<ScaleValues<float>> rectified;
-      if (rectifier) rectified.emplace(n, mean, rectifier->scale, rectifier->offset);
       return combine_by(*loops, simplified(layout, weights != nullptr), x, dy, weights,
-                        {through.high(), of_all.data(), through.factor(), through.constant()},
-                        gate_of(rectified, 0).constant, dx);
+                        {of.high(), of.factor(), through.of_x(), through.constant()},
+                        rectified ? of.constant() : nullptr, dx);
     }
   }
-  const T *const high = through.high(), *const of_x = through.factor(),
-                 *const t = through.constant();
-  const auto formula = [h = high, a = of_all.data(), b = of_x, t](std::int64_t s) {
+  const auto formula = [h = of.high(), a = of.factor(), b = through.of_x(),
+                        t = through.constant()](std::int64_t s) {
     return [h = h[s], a = a[s], b = b[s], t = t[s]](T value, T gradient, T weight) {
       const T through_statistics = weight * ((value - h) * b + t);
       return (gradient - kept_if(weight != 0, through_statistics)) * a;
@@ -310,15 +297,15 @@ void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayou
   }
 }
 
-#define LAMINA_NORMALIZATION(T)                                                                   \
-  template bool can_rectify<T>(InstructionSet);                                                   \
-  template void gradient_sums(const T*, const T*, const T*, const NormLayout&, const double*,     \
-                              double*, double*, InstructionSet, const Rectifier*);                \
-  template void scale_centred(const T*, const NormLayout&, const double*, const double*,          \
-                              const double*, T*, InstructionSet, bool);                           \
-  template void combine_gradient(const T*, const T*, const T*, const NormLayout&, const double*,  \
-                                 const double*, const double*, const double*, T*, InstructionSet, \
-                                 const Rectifier*);
+#define LAMINA_NORMALIZATION(T)                                                                  \
+  template bool can_rectify<T>(InstructionSet);                                                  \
+  template void gradient_sums(const T*, const T*, const T*, const NormLayout&, const double*,    \
+                              const CentredScaling<T>&, double*, double*, InstructionSet, bool); \
+  template void scale_centred(const T*, const NormLayout&, const CentredScaling<T>&, T*,         \
+                              InstructionSet, bool);                                             \
+  template void combine_gradient(const T*, const T*, const T*, const NormLayout&,                \
+                                 const CentredScaling<T>&, const GradientScaling<T>&, T*,        \
+                                 InstructionSet, bool);
 LAMINA_NORMALIZATION(float)
 LAMINA_NORMALIZATION(double)
 #undef LAMINA_NORMALIZATION

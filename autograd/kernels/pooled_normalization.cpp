@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/gradient_parts.hpp>
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
+#include <lamina/autograd/kernels/norm_blocks.hpp>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
-#include <lamina/autograd/kernels/scale_values.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
@@ -72,14 +72,11 @@ class WindowRows {
   std::int64_t per_image_, per_group_, per_part_;
 };
 
-std::int64_t statistics_of(const ImageBatch& batch) { return batch.groups * batch.channels; }
-
 }  // namespace
 
-void pool_normalized(const float* x, const ImageBatch& batch, const double* mean,
-                     const Rectifier& rectifier, float* y, InstructionSet level) {
+void pool_normalized(const float* x, const ImageBatch& batch, const CentredScaling<float>& of,
+                     float* y, InstructionSet level) {
   const PooledLoops& loops = loops_of(level);
-  const ScaleValues<float> of(statistics_of(batch), mean, rectifier.scale, rectifier.offset);
   WindowRows(batch, x).for_each(
       [&](std::int64_t, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
@@ -90,13 +87,11 @@ void pool_normalized(const float* x, const ImageBatch& batch, const double* mean
 }
 
 void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& batch,
-                          const double* mean, const Rectifier& rectifier, double* sum_dy,
+                          const double* mean, const CentredScaling<float>& of, double* sum_dy,
                           double* sum_dy_centred, InstructionSet level) {
   const PooledLoops& loops = loops_of(level);
-  const std::int64_t statistics = statistics_of(batch);
-  const ScaleValues<float> of(statistics, mean, rectifier.scale, rectifier.offset);
   const WindowRows rows(batch, x);
-  const GradientParts parts(rows.parts(), statistics, sum_dy, sum_dy_centred);
+  const GradientParts parts(rows.parts(), batch.groups * batch.channels, sum_dy, sum_dy_centred);
   rows.for_each(
       [&](std::int64_t part, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
@@ -110,18 +105,16 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
 }
 
 void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
-                             const double* mean, const Rectifier& rectifier, const double* b,
-                             const double* c, float* dx, InstructionSet level) {
+                             const CentredScaling<float>& of, const GradientScaling<float>& through,
+                             float* dx, InstructionSet level) {
   const PooledLoops& loops = loops_of(level);
-  const std::int64_t statistics = statistics_of(batch), channels = batch.channels;
-  const ScaleValues<float> through(statistics, mean, b, c);
-  const ScaleValues<float> of(statistics, mean, rectifier.scale, rectifier.offset);
+  const std::int64_t channels = batch.channels;
   const bool past = past_caches(batch.images * batch.rows * batch.columns * channels);
   const std::int64_t line = batch.columns * channels;
   WindowRows(batch, x).for_each(
       [&](std::int64_t, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
-        const GradientCoefficients k{through.high() + s, of.factor() + s, through.factor() + s,
+        const GradientCoefficients k{of.high() + s, of.factor() + s, through.of_x() + s,
                                      through.constant() + s};
         float* const upper = dx + place.offset;
         loops.combine(place.row, dy + place.pooled, k, {of.factor() + s, of.constant() + s}, past,

@@ -1,6 +1,6 @@
 // Normalization, ReLU and max pooling of channels-last images in one pass over raw memory:
 //
-//   y = the largest of max(0, (x - mean) * scale + offset) over windows of 2 x 2, side by side
+//   y = the largest of max(0, (x - mean) factor + offset) over windows of 2 x 2, side by side
 //
 // x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels): an odd last row or
 // column belongs to no window. Nothing of the normalized values is stored; the gradients find the
@@ -23,19 +23,17 @@ struct ImageBatch {
   std::int64_t groups = 1;
 };
 
-void pool_normalized(const float* x, const ImageBatch& batch, const double* mean,
-                     const Rectifier& rectifier, float* y,
-                     InstructionSet level = instruction_set());
+void pool_normalized(const float* x, const ImageBatch& batch, const CentredScaling<float>& of,
+                     float* y, InstructionSet level = instruction_set());
 
 // sum(dy) and sum(dy (x - mean)) over the windows whose y is positive or NaN, x the winner's.
 void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& batch,
-                          const double* mean, const Rectifier& rectifier, double* sum_dy,
+                          const double* mean, const CentredScaling<float>& of, double* sum_dy,
                           double* sum_dy_centred, InstructionSet level = instruction_set());
 
-// dx = (dy - ((x - mean) b + c)) a with dy at the winners of windows whose y is positive or NaN, else 0; a is
-// the rectifier's scale.
+// dx, with dy at the winners of windows whose y is positive or NaN, else 0.
 void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
-                             const double* mean, const Rectifier& rectifier, const double* b,
-                             const double* c, float* dx, InstructionSet level = instruction_set());
+                             const CentredScaling<float>& of, const GradientScaling<float>& through,
+                             float* dx, InstructionSet level = instruction_set());
 
 }  // namespace lamina::kernels

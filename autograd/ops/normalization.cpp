@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cmath>
 #include <lamina/autograd/kernels/normalization.hpp>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
 #include <lamina/autograd/op.hpp>
@@ -55,11 +53,6 @@ void require_moments(const Moments& moments, const NormLayout& layout) {
   }
 }
 
-// Coefficients by (group, channel), in double.
-Tensor<double> per_statistic(const NormLayout& layout) {
-  return Tensor<double>::uninitialized(Shape{layout.groups, layout.channels});
-}
-
 // The values of a coefficient by channel; `absent` where there is none.
 template <Scalar T>
 Tensor<double> by_channel(const Variable<T>& variable, const NormLayout& layout, double absent) {
@@ -76,33 +69,18 @@ void require_all(const Shape& x, const NormLayout& layout, const Moments& moment
   require_coefficients(offset, layout, "offset");
 }
 
-// By (group, channel): the inverse deviations, and y = (x - mean) factor + offset.
+// Of a normalization: the inverse deviations by (group, channel), and how y comes of x.
+template <Scalar T>
 struct Coefficients {
-  Tensor<double> inverse, factors, offsets;
+  Tensor<double> inverse;
+  kernels::CentredScaling<T> scaling;
 
-  template <Scalar T>
   Coefficients(const NormLayout& layout, const Moments& moments, double epsilon,
                const Variable<T>& scale, const Variable<T>& offset)
-      : inverse(per_statistic(layout)),
-        factors(per_statistic(layout)),
-        offsets(per_statistic(layout)) {
-    const Tensor<double> scales = by_channel(scale, layout, 1.0);
-    const Tensor<double> constants = by_channel(offset, layout, 0.0);
-    for (std::int64_t g = 0; g < layout.groups; ++g) {
-      const std::int64_t first = g * layout.channels;
-      const double* const variance = moments.variance.data() + first;
-      const double *const by_scale = scales.data(), *const by_offset = constants.data();
-      double* __restrict const inverse_out = inverse.mutable_data() + first;
-      double* __restrict const factor_out = factors.mutable_data() + first;
-      double* __restrict const offset_out = offsets.mutable_data() + first;
-      for (std::int64_t c = 0; c < layout.channels; ++c) {
-        inverse_out[c] = inverse_deviation(variance[c], epsilon);
-        factor_out[c] = inverse_out[c] * by_scale[c];
-        offset_out[c] = by_offset[c];
-      }
-    }
-  }
-  kernels::Rectifier rectifier() const { return {factors.data(), offsets.data()}; }
+      : inverse(Tensor<double>::uninitialized(Shape{layout.groups, layout.channels})),
+        scaling(layout, moments.mean.data(), moments.variance.data(), epsilon,
+                by_channel(scale, layout, 1.0).data(), by_channel(offset, layout, 0.0).data(),
+                inverse.mutable_data()) {}
 };
 
 // Whether the kernels compute what comes after in the same pass.
@@ -128,19 +106,18 @@ void require_images(const Shape& x, const NormLayout& layout) {
 }
 
 template <Scalar T>
-Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
-                     const Coefficients& of, AfterNormalization after) {
+Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Coefficients<T>& of,
+                     AfterNormalization after) {
   if constexpr (std::is_same_v<T, float>) {
     if (after == AfterNormalization::relu_max_pool) {
       Tensor<T> y = Tensor<T>::uninitialized(pool2d_output_shape(x.shape(), {}, "max_pool2d"));
-      kernels::pool_normalized(x.data(), images_of(x.shape(), layout), moments.mean.data(),
-                               of.rectifier(), y.mutable_data());
+      kernels::pool_normalized(x.data(), images_of(x.shape(), layout), of.scaling,
+                               y.mutable_data());
       return y;
     }
   }
   Tensor<T> y = Tensor<T>::uninitialized(x.shape());
-  kernels::scale_centred(x.data(), layout, moments.mean.data(), of.factors.data(),
-                         of.offsets.data(), y.mutable_data(), kernels::instruction_set(),
+  kernels::scale_centred(x.data(), layout, of.scaling, y.mutable_data(), kernels::instruction_set(),
                          after == AfterNormalization::relu);
   return y;
 }
@@ -148,10 +125,10 @@ Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Moments
 // The gradient of the normalized values, as ops on the gradient of what came after them.
 template <Scalar T>
 Variable<T> gradient_before(AfterNormalization after, const Variable<T>& gradient,
-                            const Tensor<T>& x, const NormLayout& layout, const Moments& moments,
-                            const Coefficients& of) {
+                            const Tensor<T>& x, const NormLayout& layout,
+                            const Coefficients<T>& of) {
   if (after == AfterNormalization::nothing) return gradient;
-  const Tensor<T> y = normalized(x, layout, moments, of, AfterNormalization::relu);
+  const Tensor<T> y = normalized(x, layout, of, AfterNormalization::relu);
   return detail::relu_gradient(
       after == AfterNormalization::relu ? gradient : detail::max_pool_gradient(gradient, y, {}), y,
       T{0});
@@ -174,30 +151,23 @@ struct GradientSums {
   Tensor<double> values;  // dy, then dy (x - mean), by (group, channel)
   std::int64_t count;
 
+  // Of the gradient of what came after the normalization.
   GradientSums(const Tensor<T>& x, const Tensor<T>& gradient, const Tensor<T>& weights,
-               const NormLayout& layout, const Moments& moments)
+               const NormLayout& layout, const Moments& moments, const Coefficients<T>& of,
+               AfterNormalization after)
       : GradientSums(layout) {
     double* sums = values.mutable_data();
-    kernels::gradient_sums(x.data(), gradient.data(), weights.data(), layout, moments.mean.data(),
-                           sums, sums + count);
-  }
-  // Of the gradient of what came after the normalization.
-  GradientSums(const Tensor<T>& x, const Tensor<T>& gradient, const MeasuredBatch<T>& batch,
-               AfterNormalization after, const Coefficients& of)
-      : GradientSums(batch.layout) {
-    double* sums = values.mutable_data();
-    const kernels::Rectifier rectifier = of.rectifier();
-    const double* const mean = batch.moments.mean.data();
+    const double* const mean = moments.mean.data();
     if constexpr (std::is_same_v<T, float>) {
       if (after == AfterNormalization::relu_max_pool) {
-        kernels::pooled_gradient_sums(x.data(), gradient.data(), images_of(x.shape(), batch.layout),
-                                      mean, rectifier, sums, sums + count);
+        kernels::pooled_gradient_sums(x.data(), gradient.data(), images_of(x.shape(), layout), mean,
+                                      of.scaling, sums, sums + count);
         return;
       }
     }
-    kernels::gradient_sums(x.data(), gradient.data(), batch.weights.data(), batch.layout, mean,
+    kernels::gradient_sums(x.data(), gradient.data(), weights.data(), layout, mean, of.scaling,
                            sums, sums + count, kernels::instruction_set(),
-                           after == AfterNormalization::relu ? &rectifier : nullptr);
+                           after == AfterNormalization::relu);
   }
 
   explicit GradientSums(const NormLayout& layout)
@@ -224,33 +194,23 @@ struct GradientSums {
 // dx from the sums over all places of the batch.
 template <Scalar T>
 Tensor<T> input_gradient(const Tensor<T>& x, const Tensor<T>& dy, const MeasuredBatch<T>& batch,
-                         const GradientSums<T>& sums, const Coefficients& of,
+                         const GradientSums<T>& sums, const Coefficients<T>& of,
                          AfterNormalization after) {
   const NormLayout& layout = batch.layout;
-  Tensor<double> of_x = per_statistic(layout), constant = per_statistic(layout);
-  double *x_out = of_x.mutable_data(), *constant_out = constant.mutable_data();
-  for (std::int64_t g = 0; g < layout.groups; ++g) {
-    const double n = batch.moments.count.data()[g], share = n > 0 ? 1 / n : 0.0;
-    for (std::int64_t s = g * layout.channels; s < (g + 1) * layout.channels; ++s) {
-      const double inv = of.inverse.data()[s];
-      x_out[s] = inv * inv * sums.dy_centred()[s] * share;
-      constant_out[s] = sums.dy()[s] * share;
-    }
-  }
+  const kernels::GradientScaling<T> through(layout, batch.moments.mean.data(), of.inverse.data(),
+                                            batch.moments.count.data(), sums.dy(),
+                                            sums.dy_centred());
   Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
-  const kernels::Rectifier rectifier = of.rectifier();
   if constexpr (std::is_same_v<T, float>) {
     if (after == AfterNormalization::relu_max_pool) {
       kernels::combine_pooled_gradient(x.data(), dy.data(), images_of(x.shape(), layout),
-                                       batch.moments.mean.data(), rectifier, of_x.data(),
-                                       constant.data(), dx.mutable_data());
+                                       of.scaling, through, dx.mutable_data());
       return dx;
     }
   }
-  kernels::combine_gradient(x.data(), dy.data(), batch.weights.data(), layout,
-                            batch.moments.mean.data(), of.factors.data(), of_x.data(),
-                            constant.data(), dx.mutable_data(), kernels::instruction_set(),
-                            after == AfterNormalization::relu ? &rectifier : nullptr);
+  kernels::combine_gradient(x.data(), dy.data(), batch.weights.data(), layout, of.scaling, through,
+                            dx.mutable_data(), kernels::instruction_set(),
+                            after == AfterNormalization::relu);
   return dx;
 }
 
@@ -279,21 +239,20 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
   if (!fuses<T>(after) || (after != AfterNormalization::nothing && batch.weights.defined())) {
     return then(after, normalize_by_batch(x, batch, scale, offset, epsilon));
   }
-  const Coefficients of(batch.layout, batch.moments, epsilon, scale, offset);
-  Tensor<T> y = normalized(x.value(), batch.layout, batch.moments, of, after);
+  const Coefficients<T> of(batch.layout, batch.moments, epsilon, scale, offset);
+  Tensor<T> y = normalized(x.value(), batch.layout, of, after);
   return record<T>(
       "normalize_by_batch", {x, scale, offset}, std::move(y), save(x, scale),
       [batch, epsilon, of, after, offset_shape = offset.shape()](Backward<T>& b) {
         const NormLayout& layout = batch.layout;
         const Tensor<T>& x = b.saved(0).value();
         if (b.with_graph()) {
-          const Variable<T> gradient =
-              gradient_before(after, b.gradient(), x, layout, batch.moments, of);
+          const Variable<T> gradient = gradient_before(after, b.gradient(), x, layout, of);
           return detail::composed_batch_gradient(b, gradient, batch, offset_shape, epsilon);
         }
         const Tensor<T>& dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
-        GradientSums<T> sums(x, dy, batch, after, of);
+        GradientSums<T> sums(x, dy, batch.weights, layout, batch.moments, of, after);
         sums.add_coefficient_gradients(b, layout, of.inverse, scale.shape(), offset_shape);
         if (!b.wants(0)) return;
         if (batch.reduction) {
@@ -318,8 +277,8 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
   if (after != AfterNormalization::nothing && (recorded || !fuses<T>(after))) {
     return then(after, normalize_by_given(x, layout, moments, scale, offset, epsilon));
   }
-  const Coefficients of(layout, moments, epsilon, scale, offset);
-  Tensor<T> y = normalized(x.value(), layout, moments, of, after);
+  const Coefficients<T> of(layout, moments, epsilon, scale, offset);
+  Tensor<T> y = normalized(x.value(), layout, of, after);
   return record<T>(
       "normalize_by_given", {x, scale, offset}, std::move(y), save(x, scale),
       [layout, moments, epsilon, of, offset_shape = offset.shape()](Backward<T>& b) {
@@ -329,15 +288,14 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
         const Tensor<T>&x = b.saved(0).value(), &dy = b.gradient().value();
         const Variable<T>& scale = b.saved(1);
         if (b.wants(1) || b.wants(2)) {
-          const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments);
+          const GradientSums<T> sums(x, dy, Tensor<T>(), layout, moments, of,
+                                     AfterNormalization::nothing);
           sums.add_coefficient_gradients(b, layout, of.inverse, scale.shape(), offset_shape);
         }
         if (!b.wants(0)) return;
 
-        const Tensor<double> zeros(Shape{layout.groups, layout.channels}, 0.0);
         Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
-        kernels::scale_centred(dy.data(), layout, zeros.data(), of.factors.data(), zeros.data(),
-                               dx.mutable_data());
+        kernels::scale_centred(dy.data(), layout, of.scaling.derivative(), dx.mutable_data());
         b.add(0, std::move(dx));
       });
 }

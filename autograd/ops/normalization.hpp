@@ -24,8 +24,8 @@
 // Both are fused forward and backward; where the backward pass is itself recorded, a composed form
 // takes its place, so that derivatives of any order are exact (mean and deviation are never
 // constants to them). An empty x gives an empty y and zero gradients. Errors: ShapeError when the
-// layout does not cover x, or moments or coefficients do not fit it; what max_pool2d refuses. Source: Ioffe and Szegedy, Batch
-// Normalization (2015).
+// layout does not cover x, or moments or coefficients do not fit it; what max_pool2d refuses.
+// Source: Ioffe and Szegedy, Batch Normalization (2015).
 #pragma once
 
 #include <lamina/autograd/ops/moments.hpp>

@@ -1,4 +1,5 @@
 // The loops of the normalizations for the instruction set that this file is compiled for.
+#include <lamina/autograd/kernels/coefficient_loops.hpp>
 #include <lamina/autograd/kernels/levels/normalization_columns.hpp>
 #include <lamina/autograd/kernels/levels/normalization_maps.hpp>
 #include <lamina/autograd/kernels/levels/normalization_runs.hpp>
@@ -14,6 +15,8 @@ constexpr NormalizationLoops kLoops = {.add_column_moments = add_column_moments,
                                        .run_gradients = run_gradients,
                                        .scale_runs = scale_runs,
                                        .combine_runs = combine_runs,
+                                       .centred_scaling = centred_scaling<float>,
+                                       .gradient_scaling = gradient_scaling<float>,
                                        .fence = fence};
 
 }  // namespace

@@ -9,6 +9,17 @@
 namespace lamina::test {
 namespace {
 
+// Coefficients of y that are all those of `values`.
+template <Scalar T>
+kernels::CentredScaling<T> scaling(const NormLayout& layout, const std::vector<double>& values) {
+  return {layout, values.data(), values.data(), values.data()};
+}
+template <Scalar T>
+kernels::GradientScaling<T> gradient_scaling(const NormLayout& layout,
+                                             const std::vector<double>& values) {
+  return {layout, values.data(), values.data(), values.data()};
+}
+
 struct Sums {
   std::vector<double> dy, dy_centred;
 
@@ -17,7 +28,8 @@ struct Sums {
        const NormLayout& layout, const std::vector<double>& mean)
       : dy(mean.size()), dy_centred(mean.size()) {
     kernels::gradient_sums(x.data(), gradient.data(), weights.empty() ? nullptr : weights.data(),
-                           layout, mean.data(), dy.data(), dy_centred.data());
+                           layout, mean.data(), scaling<T>(layout, mean), dy.data(),
+                           dy_centred.data());
   }
   bool operator==(const Sums&) const = default;
 };
@@ -68,7 +80,8 @@ BOOST_AUTO_TEST_CASE(scaling_keeps_every_digit_that_the_input_had) {
   const std::vector<double> mean = means_near(layout, 1e6);
   const std::vector<double> scale = {0.5, -2, 3}, offset = {0, 1, -7};
   std::vector<float> y(x.size());
-  kernels::scale_centred(x.data(), layout, mean.data(), scale.data(), offset.data(), y.data());
+  kernels::scale_centred<float>(x.data(), layout,
+                                {layout, mean.data(), scale.data(), offset.data()}, y.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t c = i / 5 % 3;
     const double exact = (static_cast<double>(x[i]) - mean[c]) * scale[c] + offset[c];
@@ -87,8 +100,9 @@ BOOST_AUTO_TEST_CASE(the_gradient_is_combined_element_by_element) {
     }
     const std::vector<double> w = drawn_weights<double>(layout);
     for (const double* weights : {static_cast<const double*>(nullptr), w.data()}) {
-      kernels::combine_gradient(x.data(), dy.data(), weights, layout, mean.data(), a.data(),
-                                b.data(), c.data(), dx.data());
+      kernels::combine_gradient<double>(x.data(), dy.data(), weights, layout,
+                                        {layout, mean.data(), a.data(), mean.data()},
+                                        {layout, mean.data(), b.data(), c.data()}, dx.data());
       for (std::size_t i = 0; i < x.size(); i += 97) {
         const std::size_t s = statistic_of(layout, i);
         const double weight = weights ? w[place_of(layout, i)] : 1;
@@ -108,7 +122,8 @@ BOOST_AUTO_TEST_CASE(weights_of_one_change_no_gradient) {
     std::vector<float> dx(x.size()), dx_weighted(x.size());
     for (auto* out : {&dx, &dx_weighted}) {
       kernels::combine_gradient(x.data(), dy.data(), out == &dx ? nullptr : ones.data(), layout,
-                                mean.data(), mean.data(), mean.data(), mean.data(), out->data());
+                                scaling<float>(layout, mean), gradient_scaling<float>(layout, mean),
+                                out->data());
     }
     BOOST_TEST((dx == dx_weighted));
   }
@@ -130,7 +145,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_and_has_weight_zero_is_selected_away) {
     std::vector<double> dx(x.size()), expected(x.size());
     for (auto* out : {&dx, &expected}) {
       kernels::combine_gradient((out == &dx ? poisoned : x).data(), dy.data(), w.data(), layout,
-                                mean.data(), mean.data(), mean.data(), mean.data(), out->data());
+                                scaling<double>(layout, mean),
+                                gradient_scaling<double>(layout, mean), out->data());
     }
     BOOST_TEST((dx == expected));
   }
@@ -158,11 +174,12 @@ BOOST_AUTO_TEST_CASE(two_threads_give_the_same_bits) {
         const Sums sums(x, dy, weights, layout, mean);
         std::vector<float>& y = results[count - 1];
         y.resize(2 * x.size());
-        kernels::scale_centred(x.data(), layout, mean.data(), sums.dy.data(),
-                               sums.dy_centred.data(), y.data());
-        kernels::combine_gradient(x.data(), dy.data(), weights.empty() ? nullptr : weights.data(),
-                                  layout, mean.data(), sums.dy.data(), sums.dy_centred.data(),
-                                  mean.data(), y.data() + x.size());
+        const kernels::CentredScaling<float> of(layout, mean.data(), sums.dy.data(),
+                                                sums.dy_centred.data());
+        kernels::scale_centred(x.data(), layout, of, y.data());
+        kernels::combine_gradient(
+            x.data(), dy.data(), weights.empty() ? nullptr : weights.data(), layout, of,
+            {layout, mean.data(), sums.dy_centred.data(), mean.data()}, y.data() + x.size());
       }
       BOOST_TEST((results[0] == results[1]));
     }

@@ -30,7 +30,11 @@ struct Inputs {
     b = random_tensor<double>(statistics, 6);
     c = random_tensor<double>(statistics, 7);
   }
-  Rectifier rectifier() const { return {scale.data(), offset.data()}; }
+  CentredScaling<float> scaling() const {
+    return {layout(), mean.data(), scale.data(), offset.data()};
+  }
+  GradientScaling<float> through() const { return {layout(), mean.data(), b.data(), c.data()}; }
+  NormLayout layout() const { return {.groups = batch.groups, .channels = batch.channels}; }
 };
 
 struct Results {
@@ -46,11 +50,11 @@ struct Results {
 
 Results computed(const Inputs& in, InstructionSet level) {
   Results r(in);
-  pool_normalized(in.x.data(), in.batch, in.mean.data(), in.rectifier(), r.y.mutable_data(), level);
-  pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), in.rectifier(),
+  pool_normalized(in.x.data(), in.batch, in.scaling(), r.y.mutable_data(), level);
+  pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), in.scaling(),
                        r.sum_dy.mutable_data(), r.sum_centred.mutable_data(), level);
-  combine_pooled_gradient(in.x.data(), in.dy.data(), in.batch, in.mean.data(), in.rectifier(),
-                          in.b.data(), in.c.data(), r.dx.mutable_data(), level);
+  combine_pooled_gradient(in.x.data(), in.dy.data(), in.batch, in.scaling(), in.through(),
+                          r.dx.mutable_data(), level);
   return r;
 }
 
@@ -135,9 +139,10 @@ BOOST_AUTO_TEST_CASE(many_groups_take_no_more_room) {
   const Inputs in({512, 4, 4, 64, 256});
   for (const InstructionSet level : test::levels_with_kernels()) {
     Results r(in);
+    const CentredScaling<float> of = in.scaling();
     trim_memory_cache();
     const auto before = static_cast<std::int64_t>(memory_counters().system_bytes);
-    pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), in.rectifier(),
+    pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), of,
                          r.sum_dy.mutable_data(), r.sum_centred.mutable_data(), level);
     BOOST_TEST(static_cast<std::int64_t>(memory_counters().system_bytes) - before < in.x.bytes());
   }
