@@ -140,7 +140,7 @@ void add_all_columns(const T* x, const Block& block, const T* weights, double co
 void add_all_columns_by(const NormalizationLoops& loops, const float* x, const Block& block,
                         const float* place_weights, std::int64_t channels, Channels<float>& to) {
   const RowWeights weights(block, place_weights);
-  const double count = weights.sum;
+  const double count = weights.sum();
   if (count == 0) return;
   for_strips(channels, [&](std::int64_t begin, int width) {
     if (add_columns_by(loops, x, rows_of(block, weights), count, begin, width, to)) return;
