@@ -22,7 +22,8 @@ template <bool weighted, bool copied, class S>
 LAMINA_INLINE ColumnSums<3> column_moments(S strip, const float* x, const BlockRows& rows,
                                            float inverse_count) {
   float copy[copied ? kFewRows : 1][S::vectors * kLanes];
-  // From a row to the same row of the next block, which is on its way while this one is read again.
+  // From a row to the same row of the next block, which is on its way while this one is read again: to
+  // the second cache, which can wait for more lines at a time than the first one.
   const std::int64_t next =
       rows.count > 1 ? rows.count * (rows.offset[1] - rows.offset[0]) : std::int64_t{0};
   const auto weight = [&](int r) { return broadcast(weighted ? rows.weights[r] : 1.0F); };
@@ -49,7 +50,7 @@ LAMINA_INLINE ColumnSums<3> column_moments(S strip, const float* x, const BlockR
       unroll<group>([&](auto i) {
         const float* const row = x + rows.offset[r + i];
         const Vector value = copied ? load(copy[r + i] + j * kLanes) : strip.load(row, j);
-        if constexpr (!copied) __builtin_prefetch(row + next + j * kLanes);
+        if constexpr (!copied) prefetch(row + next + j * kLanes);
         d[i] = weighted_d[i] = value - shift[j];
         if constexpr (weighted) {
           const Vector w = weight(r + i);
