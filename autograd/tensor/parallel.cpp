@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
-#include <fstream>
+#include <lamina/autograd/tensor/detail/cpu_quota.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
@@ -183,29 +183,14 @@ class Pool {
   std::vector<std::thread> workers_;
 };
 
-// The quota of the control group in CPUs, rounded up, or a large number where there is none.
-int quota_of_the_control_group() {
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (v2 >> quota >> period && quota != "max" && period > 0) {
-    return static_cast<int>(std::ceil(std::strtod(quota.c_str(), nullptr) / period));
-  }
-  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  std::ifstream v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double microseconds = 0;
-  if (v1_quota >> microseconds && v1_period >> period && microseconds > 0 && period > 0) {
-    return static_cast<int>(std::ceil(microseconds / period));
-  }
-  return kMaxThreads;
-}
-
 int default_threads() {
   cpu_set_t allowed;
   const int cpus = sched_getaffinity(0, sizeof allowed, &allowed) == 0
                        ? CPU_COUNT(&allowed)
                        : static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(std::min(cpus, quota_of_the_control_group()), 1, kMaxThreads);
+  // Half a CPU that is left over is worth a thread.
+  const double usable = std::min(static_cast<double>(cpus), std::ceil(detail::cpu_quota()));
+  return static_cast<int>(std::clamp(usable, 1.0, static_cast<double>(kMaxThreads)));
 }
 
 struct Pools {
