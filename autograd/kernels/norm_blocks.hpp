@@ -32,12 +32,6 @@ inline NormLayout simplified(NormLayout layout, bool weighted) {
   return layout;
 }
 
-// From so many bytes on an output is not kept in the caches: it would throw out what is read next.
-inline bool past_caches(std::int64_t floats) {
-  constexpr std::int64_t kPastCaches = std::int64_t{12} << 20;
-  return floats * std::int64_t{sizeof(float)} >= kPastCaches;
-}
-
 struct Tile {
   std::int64_t group, chunk;  // chunks number the parts of a group's places
   std::int64_t row_begin, row_end, channel_begin, channel_end, inner_begin, inner_end;

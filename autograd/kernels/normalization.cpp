@@ -5,6 +5,7 @@
 #include <lamina/autograd/kernels/norm_sums.hpp>
 #include <lamina/autograd/kernels/normalization.hpp>
 #include <lamina/autograd/kernels/normalization_level.hpp>
+#include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <limits>
 #include <type_traits>

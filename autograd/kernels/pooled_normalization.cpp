@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/gradient_parts.hpp>
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
-#include <lamina/autograd/kernels/norm_blocks.hpp>
+#include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <lamina/autograd/kernels/instruction_set.hpp>
 #include <lamina/autograd/kernels/levels/transpose.hpp>
+#include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/strided_copy.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <type_traits>
@@ -69,10 +70,10 @@ Transpose fast_transpose() {
   return nullptr;
 }
 
-// Two axes, in squares: where one side is contiguous along the outer axis only (a transpose), each
+// Two axes, in squares, past the caches or not: where one side is contiguous along the outer axis only (a transpose), each
 // cache line is then used whole.
 template <Element T>
-void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out) {
+void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out, bool past) {
   const bool transposes = (outer.in == 1 && inner.in != 1) || (outer.out == 1 && inner.out != 1);
   if (!transposes) {
     for (std::int64_t i = 0; i < outer.extent; ++i) {
@@ -83,10 +84,10 @@ void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out) {
   if constexpr (std::is_same_v<T, float>) {
     const Transpose transpose = fast_transpose();
     if (transpose != nullptr && outer.in == 1 && inner.out == 1) {
-      return transpose(in, inner.in, inner.extent, outer.extent, out, outer.out);
+      return transpose(in, inner.in, inner.extent, outer.extent, out, outer.out, past);
     }
     if (transpose != nullptr && outer.out == 1 && inner.in == 1) {
-      return transpose(in, outer.in, outer.extent, inner.extent, out, inner.out);
+      return transpose(in, outer.in, outer.extent, inner.extent, out, inner.out, past);
     }
   }
   for (std::int64_t i0 = 0; i0 < outer.extent; i0 += kSquare) {
@@ -101,16 +102,16 @@ void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out) {
 }
 
 template <Element T>
-void copy_axes(const Axis* axes, int rank, const T* in, T* out) {
+void copy_axes(const Axis* axes, int rank, const T* in, T* out, bool past) {
   if (rank == 0) {
     *out = *in;
   } else if (rank == 1) {
     copy_row(axes[0], in, out);
   } else if (rank == 2) {
-    copy_plane(axes[0], axes[1], in, out);
+    copy_plane(axes[0], axes[1], in, out, past);
   } else {
     for (std::int64_t i = 0; i < axes[0].extent; ++i) {
-      copy_axes(axes + 1, rank - 1, in + i * axes[0].in, out + i * axes[0].out);
+      copy_axes(axes + 1, rank - 1, in + i * axes[0].in, out + i * axes[0].out, past);
     }
   }
 }
@@ -135,7 +136,7 @@ void strided_copy(const Shape& extents, const T* in, const Strides& in_strides, 
   constexpr std::int64_t kTileElements = std::int64_t{1} << 15;
   constexpr std::int64_t kFewestTiles = 16;
   if (walk.rank == 0 || extents.size() < 2 * kTileElements) {
-    return copy_axes(walk.axes.data(), walk.rank, in, out);
+    return copy_axes(walk.axes.data(), walk.rank, in, out, false);
   }
   // Tiles are ranges of one axis: any cut is right, since every output is written once. Of the first
   // one where it is long enough, so that a tile's memory lies together.
@@ -149,11 +150,12 @@ void strided_copy(const Shape& extents, const T* in, const Strides& in_strides, 
   const std::int64_t step =
       std::max<std::int64_t>(outermost ? 1 : kSquare, (cut->extent + wanted - 1) / wanted);
   const auto position = static_cast<std::size_t>(cut - walk.axes.begin());
+  const bool past = past_caches(extents.size());
   parallel_for((cut->extent + step - 1) / step, [&](std::int64_t tile) {
     Walk part = walk;
     const std::int64_t first = tile * step;
     part.axes[position].extent = std::min(step, cut->extent - first);
-    copy_axes(part.axes.data(), part.rank, in + first * cut->in, out + first * cut->out);
+    copy_axes(part.axes.data(), part.rank, in + first * cut->in, out + first * cut->out, past);
   });
 }
 

@@ -1,64 +1,91 @@
 // Compiled once per level, with LAMINA_LEVEL the name of the level; see vector.hpp for what may
-// stand here. Memory sets the pace, so that 8 lanes serve both levels.
+// stand here.
+#include <lamina/autograd/kernels/levels/mask.hpp>
 #include <lamina/autograd/kernels/levels/transpose.hpp>
-#include <lamina/autograd/kernels/levels/vector.hpp>
+#include <lamina/autograd/kernels/levels/transpose_square.hpp>
 
 namespace lamina::kernels {
 namespace {
 
-constexpr std::int64_t kSide = 8;
-constexpr std::int64_t kSquare = 16;  // a line of the cache is used whole, in rows and in columns
+// Rows that make one line of the cache in the output: it is written whole, so that it need not be read.
+constexpr std::int64_t kLine = 16;
 
-LAMINA_INLINE void transpose_side(const float* in, std::int64_t in_step, float* out,
-                                  std::int64_t out_step) {
-  // Rows i and i + 4 in the halves of one register: what then moves stays within its half.
-  __m256 row[kSide], pair[kSide];
-  unroll<4>([&](auto i) {
-    const float* const low = in + i * in_step;
-    const float* const high = low + 4 * in_step;
-    unroll<2>([&](auto half) {
-      row[i + 4 * half] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low + 4 * half)),
-                                               _mm_loadu_ps(high + 4 * half), 1);
+struct Matrix {
+  const float* in;
+  std::int64_t in_step;
+  float* out;
+  std::int64_t out_step;
+
+  LAMINA_INLINE Matrix at(std::int64_t i, std::int64_t j) const {
+    return {in + i * in_step + j, in_step, out + j * out_step + i, out_step};
+  }
+};
+
+// kLine rows by kLanes columns.
+template <bool streaming>
+LAMINA_INLINE void transpose_lines(const Matrix& m) {
+  constexpr int kParts = kLine / kLanes;
+  Vector part[kParts][kLanes];
+  unroll<kParts>([&](auto p) {
+    unroll<kLanes>([&](auto i) { part[p][i] = load(m.in + (p * kLanes + i) * m.in_step); });
+    transpose(part[p]);
+  });
+  unroll<kLanes>([&](auto j) {
+    unroll<kParts>([&](auto p) {
+      float* const to = m.out + j * m.out_step + p * kLanes;
+      streaming ? store_past_caches(to, part[p][j]) : store(to, part[p][j]);
     });
-  });
-  unroll<2>([&](auto half) {
-    const auto at = [&](int i) { return row[i + 4 * half]; };
-    pair[4 * half] = _mm256_unpacklo_ps(at(0), at(1));
-    pair[4 * half + 1] = _mm256_unpackhi_ps(at(0), at(1));
-    pair[4 * half + 2] = _mm256_unpacklo_ps(at(2), at(3));
-    pair[4 * half + 3] = _mm256_unpackhi_ps(at(2), at(3));
-  });
-  unroll<2>([&](auto half) {
-    float* const to = out + 4 * half * out_step;
-    const auto at = [&](int i) { return pair[i + 4 * half]; };
-    _mm256_storeu_ps(to, _mm256_shuffle_ps(at(0), at(2), 0x44));
-    _mm256_storeu_ps(to + out_step, _mm256_shuffle_ps(at(0), at(2), 0xEE));
-    _mm256_storeu_ps(to + 2 * out_step, _mm256_shuffle_ps(at(1), at(3), 0x44));
-    _mm256_storeu_ps(to + 3 * out_step, _mm256_shuffle_ps(at(1), at(3), 0xEE));
   });
 }
 
-void transpose_all(const float* in, std::int64_t in_step, std::int64_t rows, std::int64_t columns,
-                   float* out, std::int64_t out_step) {
-  const auto smaller = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
-  for (std::int64_t j0 = 0; j0 < columns; j0 += kSquare) {
-    const std::int64_t j1 = smaller(columns, j0 + kSquare);
-    for (std::int64_t i0 = 0; i0 < rows; i0 += kSquare) {
-      const std::int64_t i1 = smaller(rows, i0 + kSquare);
-      for (std::int64_t j = j0; j < j1; j += kSide) {
-        for (std::int64_t i = i0; i < i1; i += kSide) {
-          if (i + kSide <= i1 && j + kSide <= j1) {
-            transpose_side(in + i * in_step + j, in_step, out + j * out_step + i, out_step);
-            continue;
-          }
-          for (std::int64_t k = i; k < smaller(i1, i + kSide); ++k) {
-            for (std::int64_t l = j; l < smaller(j1, j + kSide); ++l) {
-              out[l * out_step + k] = in[k * in_step + l];
-            }
-          }
-        }
-      }
+// What is left at the edges: at most kLanes rows and columns.
+LAMINA_INLINE void transpose_rest(const Matrix& m, std::int64_t rows, std::int64_t columns) {
+  const Mask read = first_lanes(columns), written = first_lanes(rows);
+  Vector part[kLanes];
+  for (std::int64_t i = 0; i < kLanes; ++i) {
+    part[i] = i < rows ? load(read, m.in + i * m.in_step) : broadcast(0);
+  }
+  transpose(part);
+  for (std::int64_t j = 0; j < columns; ++j) store(written, m.out + j * m.out_step, part[j]);
+}
+
+LAMINA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+
+// At most kLine rows by kLanes columns.
+template <bool streaming>
+LAMINA_INLINE void transpose_part(const Matrix& m, std::int64_t rows, std::int64_t columns) {
+  if (rows >= kLine && columns >= kLanes) return transpose_lines<streaming>(m);
+  for (std::int64_t i = 0; i < smaller(rows, kLine); i += kLanes) {
+    transpose_rest(m.at(i, 0), smaller(rows - i, kLanes), smaller(columns, kLanes));
+  }
+}
+
+// Along the longer side, so that either the rows that are read or those that are written are few
+// enough streams for the processor to see them coming.
+template <bool streaming>
+LAMINA_INLINE void transpose_matrix(const Matrix& m, std::int64_t rows, std::int64_t columns) {
+  const auto part = [&](std::int64_t i, std::int64_t j) {
+    transpose_part<streaming>(m.at(i, j), rows - i, columns - j);
+  };
+  if (columns >= rows) {
+    for (std::int64_t i = 0; i < rows; i += kLine) {
+      for (std::int64_t j = 0; j < columns; j += kLanes) part(i, j);
     }
+  } else {
+    for (std::int64_t j = 0; j < columns; j += kLanes) {
+      for (std::int64_t i = 0; i < rows; i += kLine) part(i, j);
+    }
+  }
+}
+
+void transpose_all(const float* in, std::int64_t in_step, std::int64_t rows, std::int64_t columns,
+                   float* out, std::int64_t out_step, bool past_caches) {
+  const Matrix m{in, in_step, out, out_step};
+  if (past_caches && aligned(out) && out_step % kLanes == 0) {
+    transpose_matrix<true>(m, rows, columns);
+    order_stores();
+  } else {
+    transpose_matrix<false>(m, rows, columns);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/levels/transpose.hpp>
 #include <lamina/autograd/kernels/strided_copy.hpp>
+#include <lamina/autograd/tensor/tensor.hpp>
 #include <numeric>
 #include <vector>
 
@@ -22,18 +23,23 @@ BOOST_AUTO_TEST_SUITE(strided_copy_kernels)
 BOOST_AUTO_TEST_CASE(a_level_transposes_every_extent_and_nothing_beside) {
 #if defined(__x86_64__)
   const auto check = [](Transpose transpose, std::int64_t rows, std::int64_t columns) {
-    const std::int64_t in_step = columns + 3, out_step = rows + 5;
+    const std::int64_t in_step = columns + 3;
     const auto in = counted(rows * in_step);
-    std::vector<float> out(static_cast<std::size_t>(columns * out_step), -1);
-    transpose(in.data(), in_step, rows, columns, out.data(), out_step);
-    int wrong = 0;
-    for (std::int64_t j = 0; j < columns; ++j) {
-      for (std::int64_t i = 0; i < out_step; ++i) {
-        const float expected = i < rows ? in[static_cast<std::size_t>(i * in_step + j)] : -1;
-        if (out[static_cast<std::size_t>(j * out_step + i)] != expected) ++wrong;
+    // The second step is one of whole vectors, which may be written past the caches.
+    for (const std::int64_t out_step : {rows + 5, (rows + 20) / 16 * 16}) {
+      for (const bool past_caches : {false, true}) {
+        auto out = Tensor<float>(Shape{columns, out_step}, -1.0F);
+        transpose(in.data(), in_step, rows, columns, out.mutable_data(), out_step, past_caches);
+        int wrong = 0;
+        for (std::int64_t j = 0; j < columns; ++j) {
+          for (std::int64_t i = 0; i < out_step; ++i) {
+            const float expected = i < rows ? in[static_cast<std::size_t>(i * in_step + j)] : -1;
+            if (out.data()[j * out_step + i] != expected) ++wrong;
+          }
+        }
+        BOOST_TEST(wrong == 0, rows << " x " << columns << " by steps of " << out_step);
       }
     }
-    BOOST_TEST(wrong == 0, rows << " x " << columns);
   };
   for (const InstructionSet level : test_cases::levels_with_kernels()) {
     const Transpose transpose =
@@ -45,9 +51,10 @@ BOOST_AUTO_TEST_CASE(a_level_transposes_every_extent_and_nothing_beside) {
 #endif
 }
 
-// Images of three sizes: one tile, tiles of the first axis, tiles of another one.
+// Images of four sizes: one tile, tiles of the first axis, tiles of another one, more than the caches hold.
 BOOST_AUTO_TEST_CASE(axes_change_places) {
-  for (const Shape& shape : {Shape{3, 5, 7, 9}, Shape{61, 35, 11, 13}, Shape{2, 17, 67, 71}}) {
+  for (const Shape& shape :
+       {Shape{3, 5, 7, 9}, Shape{61, 35, 11, 13}, Shape{2, 17, 67, 71}, Shape{33, 64, 40, 40}}) {
     const auto in = counted(shape.size());
     for (const std::array<int, 4>& order :
          {std::array{0, 2, 3, 1}, {0, 3, 1, 2}, {3, 2, 1, 0}, {0, 1, 3, 2}, {1, 0, 2, 3}}) {

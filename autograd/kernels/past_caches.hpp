@@ -1,0 +1,14 @@
+// Whether an output is written around the caches; only the .cpp files of this folder include this.
+#pragma once
+
+#include <cstdint>
+
+namespace lamina::kernels {
+
+// From so many bytes on an output is not kept in the caches: it would throw out what is read next.
+inline bool past_caches(std::int64_t floats) {
+  constexpr std::int64_t kPastCaches = std::int64_t{12} << 20;
+  return floats * std::int64_t{sizeof(float)} >= kPastCaches;
+}
+
+}  // namespace lamina::kernels
