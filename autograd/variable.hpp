@@ -46,7 +46,8 @@ class Variable {
   Variable(Tensor<T> value) noexcept
       : value_(std::move(value)) {}  // NOLINT: a tensor is a constant
 
-  const Tensor<T>& value() const noexcept { return value_; }
+  const Tensor<T>& value() const& noexcept { return value_; }
+  Tensor<T> value() && noexcept { return std::move(value_); }
   const Shape& shape() const noexcept { return value_.shape(); }
   int rank() const noexcept { return value_.rank(); }
   std::int64_t size() const noexcept { return value_.size(); }

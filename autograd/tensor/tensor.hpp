@@ -86,7 +86,9 @@ class Tensor {
   const T* data() const noexcept {
     return storage_ ? static_cast<const T*>(storage_->data()) : nullptr;
   }
-  std::span<const T> values() const noexcept { return {data(), static_cast<std::size_t>(size())}; }
+  // Not of a temporary, whose elements a loop over them would outlive.
+  std::span<const T> values() const& noexcept { return {data(), static_cast<std::size_t>(size())}; }
+  std::span<const T> values() const&& = delete;
 
   // Writable elements. Where the storage is shared, this handle first gets a copy of its own.
   T* mutable_data();

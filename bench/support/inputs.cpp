@@ -20,7 +20,8 @@ Check checksum(std::string name, const Tensor<float>& values, Layout layout) {
   if (values.rank() != 4 || layout == Layout::channels_last) {
     return checksum(std::move(name), values.values());
   }
-  return checksum(std::move(name), lamina::transpose<float>(values, {0, 2, 3, 1}).value().values());
+  const auto transposed = lamina::transpose<float>(values, {0, 2, 3, 1});
+  return checksum(std::move(name), transposed.value().values());
 }
 
 Shape kernel_shape(const ConvolutionShape& s) {

@@ -135,7 +135,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(inference_after_ghost_training_takes_any_batch, T,
       for (const std::int64_t examples : {0, 1, 2, 3, 4, 5}) {
         const auto elements = static_cast<std::size_t>(examples * 3 * 4 * 2);
         const Shape shape = kInput.with(0, examples);
-        const Tensor<T> part(shape, batch_of<T>(0).values().first(elements));
+        const Tensor<T> batch = batch_of<T>(0);
+        const Tensor<T> part(shape, batch.values().first(elements));
         BOOST_TEST(identical(layer(part, inference).value(),
                              Tensor<T>(shape, whole.values().first(elements))));
       }
