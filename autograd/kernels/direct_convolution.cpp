@@ -17,8 +17,10 @@ constexpr std::int64_t kFewestChainChannels = 16;
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 19;
 // Of the outputs of a job, which are passed over once per panel and block of channels.
 constexpr std::int64_t kJobBytes = std::int64_t{1} << 16;
-// Smaller outputs are read again from the third-level cache by what comes next.
-constexpr std::int64_t kStreamBytes = std::int64_t{1} << 24;
+// Smaller outputs are read again from the third-level cache by what comes next; those of an image of few
+// colours are most of what is moved, and stay there while they can.
+constexpr std::int64_t kStreamBytes = std::int64_t{1} << 22, kStreamColourBytes = kStreamBytes << 2;
+constexpr std::int64_t kColours = 4;
 constexpr std::int64_t kLineFloats = 16;
 constexpr std::int64_t kPackedValues = std::int64_t{1} << 15;  // worth a job of their own
 constexpr std::int64_t kWeightJobs = 16;
@@ -136,7 +138,8 @@ class PackedKernel {
 bool streams(const DirectPass& pass, const PackedKernel& kernel, const float* y) {
   const std::int64_t bytes =
       pass.images * pass.out_rows * pass.out_columns * pass.out_channels * kFloatBytes;
-  return bytes >= kStreamBytes && kernel.block() == pass.in_channels &&
+  const std::int64_t least = pass.in_channels > kColours ? kStreamBytes : kStreamColourBytes;
+  return bytes >= least && kernel.block() == pass.in_channels &&
          pass.out_channels % kLineFloats == 0 &&
          reinterpret_cast<std::uintptr_t>(y) % (kLineFloats * kFloatBytes) == 0;
 }
