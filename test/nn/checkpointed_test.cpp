@@ -6,6 +6,7 @@
 #include <lamina/nn/checkpointed.hpp>
 #include <lamina/nn/regularizers.hpp>
 #include <lamina/nn/summary.hpp>
+#include <thread>
 #include <tuple>
 
 #include "support/modules.hpp"
@@ -238,6 +239,28 @@ BOOST_AUTO_TEST_CASE(what_is_constant_is_just_called) {
   const auto expected =
       second.gradients(sum(std::as_const(plain)(again, Context<double>::for_inference())), {again});
   BOOST_TEST(identical(slope, expected[0].value()));
+}
+
+BOOST_AUTO_TEST_CASE(many_threads_differentiate_in_the_input_of_a_const_model) {
+  Net built;
+  built.add(checkpointed(Knot<double>()));
+  Rng rng(1);
+  const auto x = random_tensor<double>({2, 5}, 1);
+  built(x, {.updates = StateUpdates::discard, .rng = &rng});
+  const Net& net = built;
+  std::vector<Tensor<double>> slopes(4);
+  {
+    std::vector<std::jthread> workers;
+    for (auto& slope : slopes) {
+      workers.emplace_back([&] {
+        Tape<double> tape;
+        const auto input = tape.watch(x);
+        const auto y = sum(net(input, Context<double>::for_inference()));
+        slope = tape.gradients(y, {input})[0].value();
+      });
+    }
+  }
+  for (const auto& slope : slopes) BOOST_TEST(identical(slope, slopes[0]));
 }
 
 BOOST_AUTO_TEST_CASE(warnings_and_observers_hear_once) {
