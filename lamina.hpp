@@ -22,6 +22,7 @@
 #include <lamina/autograd/ops/softmax.hpp>
 #include <lamina/autograd/ops/spatial.hpp>
 #include <lamina/autograd/ops/statistics_reduction.hpp>
+#include <lamina/autograd/recompute.hpp>
 #include <lamina/autograd/tape.hpp>
 #include <lamina/autograd/tensor/allocator.hpp>
 #include <lamina/autograd/tensor/axes.hpp>
@@ -71,6 +72,7 @@
 #include <lamina/layers/scope.hpp>
 #include <lamina/layers/statistics_distance.hpp>
 #include <lamina/layers/variance_estimator.hpp>
+#include <lamina/nn/checkpointed.hpp>
 #include <lamina/nn/constraint.hpp>
 #include <lamina/nn/constraints.hpp>
 #include <lamina/nn/context.hpp>

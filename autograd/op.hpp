@@ -82,6 +82,7 @@ class Backward {
 
  private:
   friend class Tape<T>;
+  friend class Recomputation<T>;
   Backward(Tape<T>& tape, const detail::Node<T>& node, Variable<T> gradient)
       : tape_(tape),
         op_(node.op),
@@ -109,6 +110,7 @@ Variable<T> record(const char* op, std::span<const Variable<T>* const> inputs, T
                    const Saved<T>& saved, Function&& backward) {
   Tape<T>* tape = Tape<T>::of(op, inputs);
   if (!tape) return Variable<T>(std::move(output));
+  if (!tape->keeps()) return tape->place_unkept(op, inputs, std::move(output));
 
   using F = std::decay_t<Function>;
   Node<T>& node = tape->append(op, output.shape());

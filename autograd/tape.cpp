@@ -74,11 +74,13 @@ Tape<T>::~Tape() {
 template <Scalar T>
 void Tape<T>::clear() {
   if (walking_) throw StateError("clear", "a backward pass must not clear its own tape");
+  if (read_) throw StateError("clear", "a part that is recomputed must not clear its tape");
   slot_->generation.fetch_add(1, std::memory_order_relaxed);
   for (Node& node : nodes_) release(node);
   nodes_.clear();
   leaves_.clear();
   arena_.clear();
+  any_unkept_ = false;
   consumed_ = false;
 }
 
@@ -115,7 +117,20 @@ Tape<T>* Tape<T>::of(const char* op, std::span<const Variable<T>* const> inputs)
     slot = input->anchor_.slot;
   }
   Tape* tape = slot ? static_cast<Tape*>(slot->tape) : nullptr;
-  return tape && tape->recording_ ? tape : nullptr;
+  if (!tape) return nullptr;
+  if (tape->any_unkept_) tape->require_kept(op, inputs);
+  return tape->recording_ ? tape : nullptr;
+}
+
+template <Scalar T>
+void Tape<T>::require_kept(const char* op, std::span<const Variable<T>* const> inputs) const {
+  for (const Variable<T>* input : inputs) {
+    if (!input->anchor_.slot || !nodes_[input->anchor_.index].unkept) continue;
+    if (read_ && input->anchor_.index >= unkept_from_) continue;  // made in the part itself
+    throw StateError(op,
+                     "what is made inside a part that is recomputed must leave it as its result; "
+                     "got a variable that was put aside");
+  }
 }
 
 template <Scalar T>
@@ -164,6 +179,22 @@ Variable<T> Tape<T>::place_last(Tensor<T>&& value) const {
 }
 
 template <Scalar T>
+Variable<T> Tape<T>::place_unkept(const char* op, std::span<const Variable<T>* const> inputs,
+                                  Tensor<T>&& output) {
+  for (const Variable<T>* input : inputs) {
+    const detail::Anchor& anchor = input->anchor_;
+    if (!anchor.slot || nodes_[anchor.index].unkept) continue;
+    const auto listed = std::any_of(read_->begin(), read_->end(), [&](const Variable<T>& other) {
+      return other.anchor_.index == anchor.index;
+    });
+    if (!listed) read_->push_back(*input);
+  }
+  append(op, output.shape()).unkept = true;
+  any_unkept_ = true;
+  return place_last(std::move(output));
+}
+
+template <Scalar T>
 void Tape<T>::release(Node& node) noexcept {
   for (int i = 0; i < node.saved_count; ++i) {
     saved_bytes_ -= node.saved[i].value().bytes();
@@ -177,11 +208,22 @@ void Tape<T>::release(Node& node) noexcept {
 template <Scalar T>
 void Tape<T>::require_current(const char* who, const Variable<T>& variable,
                               const char* role) const {
-  if (variable.anchor_.slot == slot_ && variable.anchor_.current()) return;
+  if (variable.anchor_.slot == slot_ && variable.anchor_.current()) {
+    const Variable<T>* const inputs[] = {&variable};
+    return require_kept(who, inputs);
+  }
   const std::string subject = std::string("the ") + role + " must be recorded on this tape; got ";
   if (!variable.tracked()) throw ArgumentError(who, subject + "a constant");
   if (!variable.anchor_.current()) throw StateError(who, subject + "a stale variable");
   throw ArgumentError(who, subject + "a variable of another tape");
+}
+
+template <Scalar T>
+void Tape<T>::require_no_pass(const char* who) const {
+  if (walking_) throw StateError(who, "a backward pass must not start another on its tape");
+  if (read_) {
+    throw StateError(who, "a part that is recomputed must not start a backward pass on its tape");
+  }
 }
 
 template <Scalar T>
@@ -207,7 +249,12 @@ void Tape<T>::mark_dependents(std::span<const Variable<T>> sources, std::uint32_
   for (const Variable<T>& source : sources) {
     if (source.anchor_.index <= last) needed_[source.anchor_.index] = detail::kSource;
   }
-  for (std::uint32_t i = 0; i <= last; ++i) {
+  mark_dependents(0, last + 1);
+}
+
+template <Scalar T>
+void Tape<T>::mark_dependents(std::uint32_t first, std::uint32_t end) {
+  for (std::uint32_t i = first; i < end; ++i) {
     const Node& node = nodes_[i];
     for (int k = 0; k < node.input_count; ++k) {
       if (node.inputs[k] == detail::kConstant || !needed_[node.inputs[k]]) continue;
@@ -279,7 +326,7 @@ template <Scalar T>
 std::vector<Variable<T>> Tape<T>::gradients(const Variable<T>& target,
                                             std::span<const Variable<T>> sources,
                                             const GradientOptions<T>& options) {
-  if (walking_) throw StateError("gradients", "a backward pass must not start another on its tape");
+  require_no_pass("gradients");
   require_current("gradients", target, "target");
   for (const Variable<T>& source : sources) require_current("gradients", source, "source");
   if (consumed_) {
@@ -304,7 +351,7 @@ std::vector<Variable<T>> Tape<T>::gradients(const Variable<T>& target,
 
 template <Scalar T>
 void Tape<T>::backward(const Variable<T>& loss, const GradientOptions<T>& options) {
-  if (walking_) throw StateError("backward", "a backward pass must not start another on its tape");
+  require_no_pass("backward");
   require_current("backward", loss, "loss");
   if (consumed_) {
     throw StateError("backward",

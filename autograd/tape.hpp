@@ -31,6 +31,8 @@ namespace lamina {
 
 template <Scalar T>
 class Backward;
+template <Scalar T>
+class Recomputation;
 
 // A trainable value that outlives the tape: backward() adds to its gradient.
 template <Scalar T>
@@ -83,6 +85,7 @@ struct Node {
   Variable<T>* saved = nullptr;
   std::uint16_t input_count = 0;
   std::uint16_t saved_count = 0;
+  bool unkept = false;  // made inside a part that is recomputed: nothing outside may use it
   Shape shape;
 };
 
@@ -136,14 +139,22 @@ class Tape {
   void keep_saved(detail::Node<T>& node, std::span<const Variable<T>* const> saved,
                   const Variable<T>* output);
   Variable<T> place_last(Tensor<T>&& value) const;
+  // Whether nodes keep what their backward needs: not while recomputed() computes for the first time.
+  bool keeps() const noexcept { return !read_; }
+  Variable<T> place_unkept(const char* op, std::span<const Variable<T>* const> inputs,
+                           Tensor<T>&& output);
 
  private:
   friend class Backward<T>;
+  friend class Recomputation<T>;
   using Node = detail::Node<T>;
 
   void require_current(const char* who, const Variable<T>& variable, const char* role) const;
+  void require_kept(const char* op, std::span<const Variable<T>* const> inputs) const;
+  void require_no_pass(const char* who) const;
   Tensor<T> checked_seed(const char* who, const Variable<T>& target, const Tensor<T>& seed) const;
   void mark_dependents(std::span<const Variable<T>> sources, std::uint32_t last);
+  void mark_dependents(std::uint32_t first, std::uint32_t end);
   void walk(const Variable<T>& target, Tensor<T> seed, bool pruned, bool create_graph, bool keep);
   void run_node(std::uint32_t index, bool create_graph, bool keep);
   void release(Node& node) noexcept;
@@ -157,6 +168,11 @@ class Tape {
   std::vector<std::pair<std::uint32_t, std::shared_ptr<Leaf<T>>>> leaves_;
   detail::Arena arena_;
   std::int64_t saved_bytes_ = 0;
+  // In a part that keeps nothing: where the variables that it reads from outside are listed, and its
+  // first node.
+  std::vector<Variable<T>>* read_ = nullptr;
+  std::uint32_t unkept_from_ = 0;
+  bool any_unkept_ = false;
   bool recording_ = true;
   bool walking_ = false;
   bool pruned_ = false;

@@ -7,6 +7,7 @@
 #include <lamina/layers/conv2d.hpp>
 #include <lamina/layers/dense.hpp>
 #include <lamina/layers/fold_batch_normalization.hpp>
+#include <lamina/nn/checkpointed.hpp>
 #include <limits>
 #include <map>
 #include <optional>
@@ -21,6 +22,12 @@ constexpr const char* kWho = "fold_batch_normalization";
 template <class M, Scalar T>
 M* exactly(Module<T>& module) {
   return typeid(module) == typeid(M) ? static_cast<M*>(&module) : nullptr;
+}
+// One whose activations are recomputed in training is a Sequential all the same.
+template <Scalar T>
+Sequential<T>* sequential_of(Module<T>& module) {
+  if (auto* recomputed = exactly<Checkpointed<Sequential<T>>>(module)) return recomputed;
+  return exactly<Sequential<T>>(module);
 }
 
 template <Scalar T>
@@ -153,7 +160,7 @@ class Folding {
   void list_places(Sequential<T>& sequential) {
     for (std::int64_t i = 0; i < sequential.size(); ++i) {
       Module<T>& child = sequential.at(i);
-      if (auto* inner = exactly<Sequential<T>>(child)) {
+      if (auto* inner = sequential_of(child)) {
         list_places(*inner);
       } else {
         places_.push_back({&sequential, &child, inventory_.paths.at(&child)});
@@ -245,7 +252,7 @@ double largest_difference(const Tensor<T>& a, const Tensor<T>& b) {
 
 template <Scalar T>
 FoldedNetwork<T> fold_batch_normalization(const Module<T>& net, const Tensor<T>& example) {
-  if (typeid(net) != typeid(Sequential<T>)) {
+  if (!sequential_of(const_cast<Module<T>&>(net))) {  // only asked
     throw ArgumentError(kWho, "the network must be a Sequential; got a '" + net.type() + "'");
   }
   if (!net.built()) {

@@ -260,7 +260,7 @@ void Module<T>::rethrow_with_path() const {
 
 template <Scalar T>
 std::string Module<T>::type() const {
-  return snake_case_of(typeid(*this));
+  return snake_case_of(class_info());
 }
 
 template <Scalar T>

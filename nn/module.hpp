@@ -31,6 +31,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <vector>
 
 namespace lamina {
@@ -111,8 +112,8 @@ class Module {
   // is not const, also where values were loaded or copied: the builder keeps those, and checks
   // their shapes.
   virtual void build(const Shape& input, Builder<T>& builder) { (void)input, (void)builder; }
-  // What it calls itself in errors, files and as a child: "dense". Default: the class name in that
-  // form.
+  // What it calls itself in errors, files and as a child: "dense". Default: the name of class_info() in
+  // that form.
   virtual std::string type() const;
   // The name its parent should give it; empty: its type.
   virtual std::string name() const { return {}; }
@@ -150,6 +151,9 @@ class Module {
   // A module keeps its name; what it was given may be without values.
   Module& operator=(const Module&) noexcept { return unprepared(); }
   Module& operator=(Module&&) noexcept { return unprepared(); }
+
+  // The class that it passes for; not its own where a class is derived for lamina's purposes.
+  virtual const std::type_info& class_info() const { return typeid(*this); }
 
   // For modules with a method of their own beside forward (several inputs, say): runs `function`
   // with the context that the children must get, with names, building rights and error paths as a

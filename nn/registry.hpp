@@ -5,11 +5,12 @@
 //   registry.add<ResidualBlock>();                   // one's own, by an explicit call
 //
 // A registered type has a constructor from its Options (an aggregate with visit, see options.hpp),
-// or a default constructor when it has no Options. Errors: ArgumentError for a type that is
-// registered twice or not at all.
+// or a default constructor when it has no Options. The option "checkpointed" makes it a
+// Checkpointed<Type>. Errors: ArgumentError for a type that is registered twice or not at all.
 #pragma once
 
 #include <functional>
+#include <lamina/nn/checkpointed.hpp>
 #include <lamina/nn/module_pointer.hpp>
 #include <map>
 #include <string>
@@ -32,10 +33,10 @@ class Registry {
       add(blank<M>().type(), [](OptionVisitor& reader) {
         auto options = blank_options<typename M::Options>();
         options.visit(reader);
-        return ModulePointer<T>(M(std::move(options)));
+        return finished(M(std::move(options)), reader);
       });
     } else {
-      add(M().type(), [](OptionVisitor&) { return ModulePointer<T>(M()); });
+      add(M().type(), [](OptionVisitor& reader) { return finished(M(), reader); });
     }
     return *this;
   }
@@ -47,6 +48,17 @@ class Registry {
   bool contains(const std::string& type) const { return factories_.contains(type); }
   std::vector<std::string> types() const;
   ModulePointer<T> make(const std::string& type, OptionVisitor& reader) const;
+
+  // The module, checkpointed where the options say so.
+  template <class M>
+  static ModulePointer<T> finished(M module, OptionVisitor& reader) {
+    if constexpr (!std::is_final_v<M>) {
+      bool recompute = false;
+      reader(kCheckpointedOption, recompute);
+      if (recompute) return ModulePointer<T>(checkpointed(std::move(module)));
+    }
+    return ModulePointer<T>(std::move(module));
+  }
 
  private:
   // Options with Required fields say how an unfilled one is made; blank() holds values that pass

@@ -1,3 +1,4 @@
+#include <lamina/nn/checkpointed.hpp>
 #include <lamina/nn/detail/text_table.hpp>
 #include <lamina/nn/summary.hpp>
 #include <map>
@@ -21,6 +22,7 @@ class RowCollector : public Visitor<T> {
     SummaryRow row;
     row.path = path;
     row.type = module.type();
+    if (is_checkpointed(module)) row.type += ", checkpointed";
     rows.push_back(std::move(row));
   }
   void parameter(const std::string& path, Parameter<T>& parameter) override {

@@ -79,6 +79,9 @@ class SystemMemory {
     bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     ::operator delete(memory, kAlignment);
   }
+  void reset_peak() noexcept {
+    peak_.store(bytes_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
   MemoryCounters counters() const {
     return {.system_allocations = allocations_.load(std::memory_order_relaxed),
             .system_bytes = bytes_.load(std::memory_order_relaxed),
@@ -246,6 +249,8 @@ MemoryCounters memory_counters() {
       shared_cache().bytes() + thread_cached_bytes.load(std::memory_order_relaxed);
   return counters;
 }
+
+void reset_memory_peak() { system_memory().reset_peak(); }
 
 void set_memory_cache_limit(std::size_t bytes) { shared_cache().set_limit(bytes); }
 

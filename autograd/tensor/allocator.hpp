@@ -26,9 +26,13 @@ struct MemoryCounters {
   std::int64_t system_allocations = 0;  // requests that went to the system since the start
   std::size_t system_bytes = 0;         // taken from the system and not returned
   std::size_t cached_bytes = 0;         // of these, waiting for reuse
-  std::size_t peak_bytes = 0;           // the largest system_bytes so far
+  std::size_t peak_bytes = 0;           // the largest system_bytes since the last reset
 };
 MemoryCounters memory_counters();
+
+// The peak is from now on that of what follows. After trim_memory_cache(), what a piece of work then
+// needs at most can be read from it.
+void reset_memory_peak();
 
 // Upper bound of what the process-wide list keeps; the excess is released at once.
 void set_memory_cache_limit(std::size_t bytes);

@@ -38,7 +38,8 @@ class ArchitectureRecorder : public Visitor<T> {
  protected:
   void module(const std::string& path, Module<T>& module) override {
     const std::string type = module.type();
-    const bool plain_sequential = typeid(module) == typeid(Sequential<T>);
+    const bool plain_sequential = typeid(module) == typeid(Sequential<T>) ||
+                                  typeid(module) == typeid(Checkpointed<Sequential<T>>);
     if (!plain_sequential && type == "sequential") {
       task_.fail("be made of modules that name their own type",
                  "a type derived from Sequential without type() at " + quoted(path));
@@ -193,7 +194,8 @@ class Maker {
         task_.fail("name the children of a Sequential", error.what());
       }
     }
-    return ModulePointer<T>(std::move(net));
+    OptionFiller filler(task_, record);
+    return Registry<T>::finished(std::move(net), filler);
   }
 
   ModulePointer<T> make_tied(const ModuleRecord& record) {

@@ -324,4 +324,50 @@ BOOST_AUTO_TEST_CASE(normalizations_of_examples) {
       });
 }
 
+BOOST_AUTO_TEST_CASE(checkpointed_blocks_come_back_as_such) {
+  const auto network = [](bool recompute) {
+    Sequential<double> block, net;
+    block.add(Linear<double>({.units = 5}));
+    if (recompute) {
+      net.add(checkpointed(std::move(block))).add(checkpointed(Linear<double>({.units = 4})));
+    } else {
+      net.add(std::move(block)).add(Linear<double>({.units = 4}));
+    }
+    build(net);
+    return net;
+  };
+  const auto net = network(true);
+  FakeFileSystem files;
+  save_model("file", net, files);
+  const ModulePointer<double> model = load_model<double>("file", small_registry<double>(), files);
+  const auto& loaded = dynamic_cast<const Sequential<double>&>(*model);
+  BOOST_TEST(is_checkpointed(loaded.at(0)));
+  BOOST_TEST(is_checkpointed(loaded.at(1)));
+  BOOST_TEST(!is_checkpointed(*model));
+  BOOST_TEST(dynamic_cast<const Sequential<double>&>(loaded.at(0)).size() == 1);
+  BOOST_TEST((identical(output(*model), output(net))));
+
+  save_model("whole", checkpointed(net), files);
+  BOOST_TEST(is_checkpointed(*load_model<double>("whole", small_registry<double>(), files)));
+
+  // The state is that of the plain network, in both directions.
+  auto plain = network(false);
+  for (const auto& parameter : plain.parameters()) {
+    parameter->assign(Tensor<double>::zeros(parameter->value.shape()));
+  }
+  load_checkpoint("file", CheckpointParts<double>{plain}, files);
+  BOOST_TEST((identical(output(plain), output(net))));
+
+  Registry<double> forgetful;
+  forgetful.add("linear", [](OptionVisitor& reader) {
+    auto options = LinearOptions::blank();
+    options.visit(reader);
+    return ModulePointer<double>(Linear<double>(options));
+  });
+  refuses<CheckpointError>(
+      "[load_model] 'file' must describe what its types make; got another option 'checkpointed' of "
+      "'linear' at 'linear'",
+      [&] { load_model<double>("file", forgetful, files); });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

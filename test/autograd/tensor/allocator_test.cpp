@@ -116,6 +116,8 @@ BOOST_AUTO_TEST_CASE(counters_follow_the_blocks) {
   BOOST_TEST(now.system_bytes == start.system_bytes + kBytes);
   BOOST_TEST(now.cached_bytes == start.cached_bytes);
   BOOST_TEST(now.peak_bytes >= now.system_bytes);
+  reset_memory_peak();
+  BOOST_TEST(memory_counters().peak_bytes == memory_counters().system_bytes);
   free_memory(memory, kBytes);
   now = memory_counters();
   BOOST_TEST(now.cached_bytes == start.cached_bytes + (kCaching ? kBytes : 0));
