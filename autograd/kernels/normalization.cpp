@@ -188,7 +188,7 @@ void for_each_part(const NormalizationLoops& loops, const NormLayout& layout, Fu
 
 void scale_by(const NormalizationLoops& loops, const NormLayout& layout, const float* x,
               const ScaleCoefficients& of, bool rectify, float* y) {
-  const bool past = past_caches(layout.size());
+  const bool past = past_caches(2 * layout.size());
   for_each_part(
       loops, layout,
       [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {
@@ -205,7 +205,7 @@ void scale_by(const NormalizationLoops& loops, const NormLayout& layout, const f
 void combine_by(const NormalizationLoops& loops, const NormLayout& layout, const float* x,
                 const float* dy, const float* weights, const GradientCoefficients& of,
                 const float* gate_constant, float* dx) {
-  const bool past = past_caches(layout.size());
+  const bool past = past_caches(3 * layout.size());
   for_each_part(
       loops, layout,
       [&](const Block& block, std::int64_t offset, std::int64_t channels, std::int64_t s) {

@@ -5,10 +5,10 @@
 
 namespace lamina::kernels {
 
-// From so many bytes on an output is not kept in the caches: it would throw out what is read next, and its
-// lines would be read before they are written.
+// `floats` are all that a loop reads and writes. From so many bytes on the output is not kept in the
+// caches: it would throw out what is read next, and its lines would be read before they are written.
 inline bool past_caches(std::int64_t floats) {
-  constexpr std::int64_t kPastCaches = std::int64_t{4} << 20;
+  constexpr std::int64_t kPastCaches = std::int64_t{16} << 20;
   return floats * std::int64_t{sizeof(float)} >= kPastCaches;
 }
 

@@ -109,7 +109,7 @@ void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& 
                              float* dx, InstructionSet level) {
   const PooledLoops& loops = loops_of(level);
   const std::int64_t channels = batch.channels;
-  const bool past = past_caches(batch.images * batch.rows * batch.columns * channels);
+  const bool past = past_caches(2 * batch.images * batch.rows * batch.columns * channels);
   const std::int64_t line = batch.columns * channels;
   WindowRows(batch, x).for_each(
       [&](std::int64_t, const WindowRows::Place& place) {

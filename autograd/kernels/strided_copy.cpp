@@ -150,7 +150,7 @@ void strided_copy(const Shape& extents, const T* in, const Strides& in_strides, 
   const std::int64_t step =
       std::max<std::int64_t>(outermost ? 1 : kSquare, (cut->extent + wanted - 1) / wanted);
   const auto position = static_cast<std::size_t>(cut - walk.axes.begin());
-  const bool past = past_caches(extents.size());
+  const bool past = past_caches(2 * extents.size());
   parallel_for((cut->extent + step - 1) / step, [&](std::int64_t tile) {
     Walk part = walk;
     const std::int64_t first = tile * step;
