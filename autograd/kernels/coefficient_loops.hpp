@@ -10,10 +10,10 @@ namespace {
 
 // high, factor and constant of y; inverse is inverse_deviation() of ops/moments.hpp.
 template <class T>
-void centred_scaling(std::int64_t channels, const double* mean, const double* variance,
-                     double epsilon, const double* scale, const double* offset,
-                     double* __restrict inverse, T* __restrict high, T* __restrict factor,
-                     T* __restrict constant) {
+void fill_centred_scaling(std::int64_t channels, const double* mean, const double* variance,
+                          double epsilon, const double* scale, const double* offset,
+                          double* __restrict inverse, T* __restrict high, T* __restrict factor,
+                          T* __restrict constant) {
   for (std::int64_t c = 0; c < channels; ++c) {
     const double square = variance[c] + epsilon, of_root = 1 / __builtin_sqrt(square);
     const double inv = square == 0 ? 0 : of_root, exact = inv * scale[c];
@@ -27,9 +27,9 @@ void centred_scaling(std::int64_t channels, const double* mean, const double* va
 
 // of_x and constant of dx; inverse_count is 1 / count.
 template <class T>
-void gradient_scaling(std::int64_t channels, const double* mean, const double* inverse,
-                      double inverse_count, const double* sum_dy, const double* sum_dy_centred,
-                      T* __restrict of_x, T* __restrict constant) {
+void fill_gradient_scaling(std::int64_t channels, const double* mean, const double* inverse,
+                           double inverse_count, const double* sum_dy, const double* sum_dy_centred,
+                           T* __restrict of_x, T* __restrict constant) {
   for (std::int64_t c = 0; c < channels; ++c) {
     const double exact = inverse[c] * inverse[c] * sum_dy_centred[c] * inverse_count;
     const T rounded = static_cast<T>(mean[c]);

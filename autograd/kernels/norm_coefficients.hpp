@@ -19,52 +19,36 @@ namespace lamina::kernels {
 
 // Of y.
 template <Scalar T>
-class CentredScaling {
- public:
-  // All three by (group, channel).
-  CentredScaling(const NormLayout& layout, const double* mean, const double* factor,
-                 const double* offset);
-
-  // factor = scale / sqrt(variance + epsilon), 0 where that root is 0; scale and offset by channel.
-  // `inverse` is what the scale was multiplied by.
-  CentredScaling(const NormLayout& layout, const double* mean, const double* variance,
-                 double epsilon, const double* scale, const double* offset, double* inverse,
-                 InstructionSet level = instruction_set());
+struct CentredScaling {
+  Tensor<T> high, factor, constant;
 
   // y = x factor.
-  CentredScaling derivative() const;
-
-  const T* high() const { return high_.data(); }
-  const T* factor() const { return factor_.data(); }
-  const T* constant() const { return constant_.data(); }
-
- private:
-  explicit CentredScaling(const NormLayout& layout);
-
-  Tensor<T> high_, factor_, constant_;
+  CentredScaling derivative() const {
+    const Tensor<T> zeros(high.shape(), T{0});
+    return {zeros, factor, zeros};
+  }
 };
+
+// factor = scale / sqrt(variance + epsilon), 0 where that root is 0; scale and offset by channel.
+// `inverse` is what the scale was multiplied by.
+template <Scalar T>
+CentredScaling<T> centred_scaling(const NormLayout& layout, const double* mean,
+                                  const double* variance, double epsilon, const double* scale,
+                                  const double* offset, double* inverse,
+                                  InstructionSet level = instruction_set());
 
 // Of dx, beside those of its y.
 template <Scalar T>
-class GradientScaling {
- public:
-  // Both by (group, channel).
-  GradientScaling(const NormLayout& layout, const double* mean, const double* of_x,
-                  const double* share);
-
-  // of_x = inverse^2 sum(dy (x - mean)) / count, share = sum(dy) / count; count by group, where it is 0
-  // so are both.
-  GradientScaling(const NormLayout& layout, const double* mean, const double* inverse,
-                  const double* count, const double* sum_dy, const double* sum_dy_centred,
-                  InstructionSet level = instruction_set());
-
-  const T* of_x() const { return of_x_.data(); }
-  const T* constant() const { return constant_.data(); }
-
- private:
-  explicit GradientScaling(const NormLayout& layout);
-
-  Tensor<T> of_x_, constant_;
+struct GradientScaling {
+  Tensor<T> of_x, constant;
 };
+
+// of_x = inverse^2 sum(dy (x - mean)) / count, share = sum(dy) / count; count by group, where it is 0
+// so are both.
+template <Scalar T>
+GradientScaling<T> gradient_scaling(const NormLayout& layout, const double* mean,
+                                    const double* inverse, const double* count,
+                                    const double* sum_dy, const double* sum_dy_centred,
+                                    InstructionSet level = instruction_set());
 
 }  // namespace lamina::kernels

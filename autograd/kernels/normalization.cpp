@@ -234,7 +234,7 @@ void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& 
   const NormalizationLoops* const loops = loops_for<T>(level);
   const auto gate_from = [&](std::int64_t first) -> ReluGate {
     if constexpr (std::is_same_v<T, float>) {
-      if (rectified) return {of.factor() + first, of.constant() + first};
+      if (rectified) return {of.factor.data() + first, of.constant.data() + first};
     }
     return {};
   };
@@ -242,13 +242,13 @@ void gradient_sums(const T* x, const T* dy, const T* weights, const NormLayout& 
     for_each_in_memory_order(whole, [&](const Tile& tile) {
       const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
       const GradientParts::Sums sums = parts.at(tile.chunk, first);
-      const SumsOfChannels<T> to{of.high() + first, sums.dy, sums.product};
+      const SumsOfChannels<T> to{of.high.data() + first, sums.dy, sums.product};
       tiling.for_each_block(tile, [&](const Block& block) {
         add_block(x, dy, weights, block, layout, tile.channels(), loops, gate_from(first), to);
       });
     });
   });
-  parts.finish(mean, of.high());
+  parts.finish(mean, of.high.data());
 }
 
 template <Scalar T>
@@ -261,16 +261,15 @@ void scale_centred(const T* x, const NormLayout& layout, const CentredScaling<T>
                    InstructionSet level, bool rectified) {
   if constexpr (std::is_same_v<T, float>) {
     if (const NormalizationLoops* const loops = normalization_loops(level)) {
-      return scale_by(*loops, simplified(layout, false), x, {of.high(), of.factor(), of.constant()},
-                      rectified, y);
+      return scale_by(*loops, simplified(layout, false), x,
+                      {of.high.data(), of.factor.data(), of.constant.data()}, rectified, y);
     }
   }
-  map_elements<false, T>(simplified(layout, false), x, x, nullptr, y,
-                         [h = of.high(), f = of.factor(), t = of.constant()](std::int64_t s) {
-                           return [h = h[s], f = f[s], t = t[s]](T value, T, T) {
-                             return (value - h) * f + t;
-                           };
-                         });
+  map_elements<false, T>(
+      simplified(layout, false), x, x, nullptr, y,
+      [h = of.high.data(), f = of.factor.data(), t = of.constant.data()](std::int64_t s) {
+        return [h = h[s], f = f[s], t = t[s]](T value, T, T) { return (value - h) * f + t; };
+      });
 }
 
 template <Scalar T>
@@ -279,13 +278,14 @@ void combine_gradient(const T* x, const T* dy, const T* weights, const NormLayou
                       InstructionSet level, bool rectified) {
   if constexpr (std::is_same_v<T, float>) {
     if (const NormalizationLoops* const loops = normalization_loops(level)) {
-      return combine_by(*loops, simplified(layout, weights != nullptr), x, dy, weights,
-                        {of.high(), of.factor(), through.of_x(), through.constant()},
-                        rectified ? of.constant() : nullptr, dx);
+      return combine_by(
+          *loops, simplified(layout, weights != nullptr), x, dy, weights,
+          {of.high.data(), of.factor.data(), through.of_x.data(), through.constant.data()},
+          rectified ? of.constant.data() : nullptr, dx);
     }
   }
-  const auto formula = [h = of.high(), a = of.factor(), b = through.of_x(),
-                        t = through.constant()](std::int64_t s) {
+  const auto formula = [h = of.high.data(), a = of.factor.data(), b = through.of_x.data(),
+                        t = through.constant.data()](std::int64_t s) {
     return [h = h[s], a = a[s], b = b[s], t = t[s]](T value, T gradient, T weight) {
       const T through_statistics = weight * ((value - h) * b + t);
       return (gradient - kept_if(weight != 0, through_statistics)) * a;

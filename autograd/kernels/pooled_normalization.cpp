@@ -80,7 +80,7 @@ void pool_normalized(const float* x, const ImageBatch& batch, const CentredScali
   WindowRows(batch, x).for_each(
       [&](std::int64_t, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
-        loops.pool(place.row, {of.high() + s, of.factor() + s, of.constant() + s},
+        loops.pool(place.row, {of.high.data() + s, of.factor.data() + s, of.constant.data() + s},
                    y + place.pooled);
       },
       [] {});
@@ -97,11 +97,11 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
         const std::int64_t s = place.statistic;
         const GradientParts::Sums sums = parts.at(part, s);
         loops.add_gradients(place.row, dy + place.pooled,
-                            {of.high() + s, of.factor() + s, of.constant() + s}, sums.dy,
-                            sums.product);
+                            {of.high.data() + s, of.factor.data() + s, of.constant.data() + s},
+                            sums.dy, sums.product);
       },
       [] {});
-  parts.finish(mean, of.high());
+  parts.finish(mean, of.high.data());
 }
 
 void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
@@ -114,11 +114,11 @@ void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& 
   WindowRows(batch, x).for_each(
       [&](std::int64_t, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
-        const GradientCoefficients k{of.high() + s, of.factor() + s, through.of_x() + s,
-                                     through.constant() + s};
+        const GradientCoefficients k{of.high.data() + s, of.factor.data() + s,
+                                     through.of_x.data() + s, through.constant.data() + s};
         float* const upper = dx + place.offset;
-        loops.combine(place.row, dy + place.pooled, k, {of.factor() + s, of.constant() + s}, past,
-                      upper, upper + line);
+        loops.combine(place.row, dy + place.pooled, k,
+                      {of.factor.data() + s, of.constant.data() + s}, past, upper, upper + line);
         const auto rest = [&](std::int64_t offset, std::int64_t positions) {
           loops.combine_rest(x + place.offset + offset, positions, channels, k, upper + offset);
         };

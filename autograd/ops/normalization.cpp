@@ -78,9 +78,10 @@ struct Coefficients {
   Coefficients(const NormLayout& layout, const Moments& moments, double epsilon,
                const Variable<T>& scale, const Variable<T>& offset)
       : inverse(Tensor<double>::uninitialized(Shape{layout.groups, layout.channels})),
-        scaling(layout, moments.mean.data(), moments.variance.data(), epsilon,
-                by_channel(scale, layout, 1.0).data(), by_channel(offset, layout, 0.0).data(),
-                inverse.mutable_data()) {}
+        scaling(kernels::centred_scaling<T>(layout, moments.mean.data(), moments.variance.data(),
+                                            epsilon, by_channel(scale, layout, 1.0).data(),
+                                            by_channel(offset, layout, 0.0).data(),
+                                            inverse.mutable_data())) {}
 };
 
 // Whether the kernels compute what comes after in the same pass.
@@ -197,9 +198,9 @@ Tensor<T> input_gradient(const Tensor<T>& x, const Tensor<T>& dy, const Measured
                          const GradientSums<T>& sums, const Coefficients<T>& of,
                          AfterNormalization after) {
   const NormLayout& layout = batch.layout;
-  const kernels::GradientScaling<T> through(layout, batch.moments.mean.data(), of.inverse.data(),
-                                            batch.moments.count.data(), sums.dy(),
-                                            sums.dy_centred());
+  const auto through =
+      kernels::gradient_scaling<T>(layout, batch.moments.mean.data(), of.inverse.data(),
+                                   batch.moments.count.data(), sums.dy(), sums.dy_centred());
   Tensor<T> dx = Tensor<T>::uninitialized(x.shape());
   if constexpr (std::is_same_v<T, float>) {
     if (after == AfterNormalization::relu_max_pool) {

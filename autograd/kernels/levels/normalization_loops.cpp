@@ -15,8 +15,8 @@ constexpr NormalizationLoops kLoops = {.add_column_moments = add_column_moments,
                                        .run_gradients = run_gradients,
                                        .scale_runs = scale_runs,
                                        .combine_runs = combine_runs,
-                                       .centred_scaling = centred_scaling<float>,
-                                       .gradient_scaling = gradient_scaling<float>,
+                                       .fill_centred_scaling = fill_centred_scaling<float>,
+                                       .fill_gradient_scaling = fill_gradient_scaling<float>,
                                        .fence = fence};
 
 }  // namespace

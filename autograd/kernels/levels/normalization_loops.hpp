@@ -97,12 +97,12 @@ struct NormalizationLoops {
                        float* dx);
 
   // The coefficients of one group's channels (coefficient_loops.hpp).
-  void (*centred_scaling)(std::int64_t channels, const double* mean, const double* variance,
-                          double epsilon, const double* scale, const double* offset,
-                          double* inverse, float* high, float* factor, float* constant);
-  void (*gradient_scaling)(std::int64_t channels, const double* mean, const double* inverse,
-                           double inverse_count, const double* sum_dy, const double* sum_dy_centred,
-                           float* of_x, float* constant);
+  void (*fill_centred_scaling)(std::int64_t channels, const double* mean, const double* variance,
+                               double epsilon, const double* scale, const double* offset,
+                               double* inverse, float* high, float* factor, float* constant);
+  void (*fill_gradient_scaling)(std::int64_t channels, const double* mean, const double* inverse,
+                                double inverse_count, const double* sum_dy,
+                                const double* sum_dy_centred, float* of_x, float* constant);
 
   void (*fence)();
 };

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "support/levels.hpp"
+#include "support/norm_coefficients.hpp"
 #include "support/normalization_cases.hpp"
 
 namespace lamina::kernels {
@@ -34,12 +35,14 @@ struct Results {
         dx(x.size()) {
     const float* const w = weights.empty() ? nullptr : weights.data();
     moments(x.data(), w, layout, count.data(), mean.data(), variance.data(), level);
-    const CentredScaling<float> of(layout, mean.data(), variance.data(), mean.data());
+    const auto of = test::scaling_of<float>(layout, mean.data(), variance.data(), mean.data());
     gradient_sums(x.data(), dy.data(), w, layout, mean.data(), of, sum_dy.data(),
                   sum_dy_centred.data(), level);
     scale_centred(x.data(), layout, of, y.data(), level);
-    combine_gradient(x.data(), dy.data(), w, layout, of,
-                     {layout, mean.data(), mean.data(), variance.data()}, dx.data(), level);
+    combine_gradient(
+        x.data(), dy.data(), w, layout, of,
+        test::gradient_scaling_of<float>(layout, mean.data(), mean.data(), variance.data()),
+        dx.data(), level);
   }
 };
 
@@ -144,7 +147,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_goes_where_the_baseline_lets_it_go) {
             dy_sums[at].assign(mean.size(), 0);
             product_sums[at].assign(mean.size(), 0);
             gradient_sums(x.data(), dy.data(), weights.empty() ? nullptr : weights.data(), layout,
-                          mean.data(), {layout, mean.data(), mean.data(), mean.data()},
+                          mean.data(),
+                          test::scaling_of<float>(layout, mean.data(), mean.data(), mean.data()),
                           dy_sums[at].data(), product_sums[at].data(), level);
             for (std::size_t s = 0; s < mean.size(); ++s) {
               BOOST_TEST(std::isfinite(dy_sums[at][s]) == std::isfinite(dy_sums[0][s]));

@@ -4,6 +4,7 @@
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
 
+#include "support/norm_coefficients.hpp"
 #include "support/normalization_cases.hpp"
 
 namespace lamina::test {
@@ -12,12 +13,12 @@ namespace {
 // Coefficients of y that are all those of `values`.
 template <Scalar T>
 kernels::CentredScaling<T> scaling(const NormLayout& layout, const std::vector<double>& values) {
-  return {layout, values.data(), values.data(), values.data()};
+  return scaling_of<T>(layout, values.data(), values.data(), values.data());
 }
 template <Scalar T>
 kernels::GradientScaling<T> gradient_scaling(const NormLayout& layout,
                                              const std::vector<double>& values) {
-  return {layout, values.data(), values.data(), values.data()};
+  return gradient_scaling_of<T>(layout, values.data(), values.data(), values.data());
 }
 
 struct Sums {
@@ -81,7 +82,8 @@ BOOST_AUTO_TEST_CASE(scaling_keeps_every_digit_that_the_input_had) {
   const std::vector<double> scale = {0.5, -2, 3}, offset = {0, 1, -7};
   std::vector<float> y(x.size());
   kernels::scale_centred<float>(x.data(), layout,
-                                {layout, mean.data(), scale.data(), offset.data()}, y.data());
+                                scaling_of<float>(layout, mean.data(), scale.data(), offset.data()),
+                                y.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t c = i / 5 % 3;
     const double exact = (static_cast<double>(x[i]) - mean[c]) * scale[c] + offset[c];
@@ -100,9 +102,10 @@ BOOST_AUTO_TEST_CASE(the_gradient_is_combined_element_by_element) {
     }
     const std::vector<double> w = drawn_weights<double>(layout);
     for (const double* weights : {static_cast<const double*>(nullptr), w.data()}) {
-      kernels::combine_gradient<double>(x.data(), dy.data(), weights, layout,
-                                        {layout, mean.data(), a.data(), mean.data()},
-                                        {layout, mean.data(), b.data(), c.data()}, dx.data());
+      kernels::combine_gradient<double>(
+          x.data(), dy.data(), weights, layout,
+          scaling_of<double>(layout, mean.data(), a.data(), mean.data()),
+          gradient_scaling_of<double>(layout, mean.data(), b.data(), c.data()), dx.data());
       for (std::size_t i = 0; i < x.size(); i += 97) {
         const std::size_t s = statistic_of(layout, i);
         const double weight = weights ? w[place_of(layout, i)] : 1;
@@ -174,12 +177,13 @@ BOOST_AUTO_TEST_CASE(two_threads_give_the_same_bits) {
         const Sums sums(x, dy, weights, layout, mean);
         std::vector<float>& y = results[count - 1];
         y.resize(2 * x.size());
-        const kernels::CentredScaling<float> of(layout, mean.data(), sums.dy.data(),
-                                                sums.dy_centred.data());
+        const auto of =
+            scaling_of<float>(layout, mean.data(), sums.dy.data(), sums.dy_centred.data());
         kernels::scale_centred(x.data(), layout, of, y.data());
         kernels::combine_gradient(
             x.data(), dy.data(), weights.empty() ? nullptr : weights.data(), layout, of,
-            {layout, mean.data(), sums.dy_centred.data(), mean.data()}, y.data() + x.size());
+            gradient_scaling_of<float>(layout, mean.data(), sums.dy_centred.data(), mean.data()),
+            y.data() + x.size());
       }
       BOOST_TEST((results[0] == results[1]));
     }

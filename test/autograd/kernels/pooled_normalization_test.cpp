@@ -7,6 +7,7 @@
 #include <lamina/autograd/tensor/parallel.hpp>
 
 #include "support/levels.hpp"
+#include "support/norm_coefficients.hpp"
 #include "support/numbers.hpp"
 
 namespace lamina::kernels {
@@ -31,9 +32,11 @@ struct Inputs {
     c = random_tensor<double>(statistics, 7);
   }
   CentredScaling<float> scaling() const {
-    return {layout(), mean.data(), scale.data(), offset.data()};
+    return test::scaling_of<float>(layout(), mean.data(), scale.data(), offset.data());
   }
-  GradientScaling<float> through() const { return {layout(), mean.data(), b.data(), c.data()}; }
+  GradientScaling<float> through() const {
+    return test::gradient_scaling_of<float>(layout(), mean.data(), b.data(), c.data());
+  }
   NormLayout layout() const { return {.groups = batch.groups, .channels = batch.channels}; }
 };
 
