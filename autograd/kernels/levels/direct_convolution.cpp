@@ -13,6 +13,8 @@ namespace {
 // Positions that the gradient sums in one chain: 2 vectors of dy at each fit in the first-level
 // cache.
 constexpr std::int64_t kChain = 256;
+// So many values of a window take as long as lines of the outputs that must be waited for.
+constexpr std::int64_t kLongWindow = 64;
 // Up to so many channels, rows are copied with their padding.
 constexpr std::int64_t kFewChannels = 4;
 
@@ -63,6 +65,18 @@ struct Step {
             .ahead_step = dense ? panel.rows() : 0};
   }
 
+  // The first `outputs` of a tile, whose lines arrive while the sums are computed.
+  LAMINA_INLINE void compute(std::int64_t outputs, const OutputTile& tile) const {
+    if (!tile.stream && tile.rows * tile.columns * tile.run >= kLongWindow) {
+      for (std::int64_t i = 0; i < outputs; ++i) {
+        for (std::int64_t v = 0; v < panel.vectors; ++v) {
+          __builtin_prefetch(tile.y + i * tile.y_step + v * kLanes);
+        }
+      }
+    }
+    kOutputTiles(panel, outputs, tile);
+  }
+
   LAMINA_INLINE void line(DirectRange images, std::int64_t row) const {
     const DirectAxis& columns = pass.columns;
     const DirectRange row_taps = taps_of(pass.rows, row);
@@ -71,9 +85,9 @@ struct Step {
     if (width < panel.rows() / 2 && images.last - images.first > width) inner = {0, 0};
     for (std::int64_t image = images.first; image < images.last; ++image) {
       for_parts(inner, panel.rows(), [&](std::int64_t first, std::int64_t last) {
-        kOutputTiles(panel, last - first,
-                     tile(image, row, first, row_taps, {0, columns.taps},
-                          columns.stride * pass.in_channels, columns.step * pass.out_channels));
+        compute(last - first, tile(image, row, first, row_taps, {0, columns.taps},
+                                   columns.stride * pass.in_channels,
+                                   columns.step * pass.out_channels));
       });
     }
     rim(images, row, row_taps, {0, inner.first});
@@ -85,10 +99,9 @@ struct Step {
     for (std::int64_t column = outputs.first; column < outputs.last; ++column) {
       const DirectRange taps = taps_of(pass.columns, column);
       for_parts(images, panel.rows(), [&](std::int64_t first, std::int64_t last) {
-        kOutputTiles(panel, last - first,
-                     tile(first, row, column, row_taps, taps,
-                          pass.rows.in * pass.columns.in * pass.in_channels,
-                          pass.out_rows * pass.out_columns * pass.out_channels));
+        compute(last - first, tile(first, row, column, row_taps, taps,
+                                   pass.rows.in * pass.columns.in * pass.in_channels,
+                                   pass.out_rows * pass.out_columns * pass.out_channels));
       });
     }
   }

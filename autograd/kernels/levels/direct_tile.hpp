@@ -76,15 +76,7 @@ void output_tile(const OutputTile& tile) {
   RowAddresses x(tile.step);
   Vector sum[rows * vectors];
   unroll<rows * vectors>([&](auto i) { sum[i] = broadcast(0); });
-  float* y = tile.y;
   const std::int64_t y_step = tile.y_step;
-  if (!tile.stream) {
-    // The lines of the outputs arrive while the sums are computed.
-    unroll<rows>([&](auto) {
-      unroll<vectors>([&](auto v) { __builtin_prefetch(y + v * kLanes); });
-      y += y_step;
-    });
-  }
   const float* ahead = tile.ahead;
   const std::int64_t ahead_step = tile.ahead_step;
   const float* row_x = tile.x;
@@ -115,8 +107,8 @@ void output_tile(const OutputTile& tile) {
     row_w += tile.w_row_step;
   }
   const Mask last_vector = tile.last_vector;
+  float* y = tile.y;
   if (tile.add) {
-    y = tile.y;
     unroll<rows>([&](auto i) {
       unroll<vectors>([&](auto v) {
         constexpr int at = decltype(i){} * vectors + decltype(v){};
@@ -128,8 +120,8 @@ void output_tile(const OutputTile& tile) {
       });
       y += y_step;
     });
+    y = tile.y;
   }
-  y = tile.y;
   if (tile.stream) {
     unroll<rows>([&](auto i) {
       unroll<vectors>([&](auto v) { store_past_caches(y + v * kLanes, sum[i * vectors + v]); });
