@@ -1,7 +1,7 @@
 #include <fmt/core.h>
 
+#include <lamina/autograd/kernels/channels_first.hpp>
 #include <lamina/autograd/kernels/convolution.hpp>
-#include <lamina/autograd/kernels/pointwise_convolution.hpp>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/convolution.hpp>
 #include <lamina/autograd/ops/shape.hpp>
@@ -100,8 +100,8 @@ Variable<T> to_channels_first(const Variable<T>& x) {
 }
 
 // Whether images stay in the order (N, C, H, W).
-bool by_image(const ConvolutionSize& size, const ConvolutionOptions& options) {
-  return options.layout == Layout::channels_first && kernels::pointwise_by_image(size);
+bool as_they_are(const ConvolutionSize& size, const ConvolutionOptions& options) {
+  return options.layout == Layout::channels_first && kernels::stays_channels_first(size);
 }
 
 ConvolutionOptions channels_last(ConvolutionOptions options) {
@@ -115,12 +115,13 @@ template <Scalar T>
 Variable<T> conv2d(const Variable<T>& x, const Variable<T>& kernel,
                    const ConvolutionOptions& options) {
   const ConvolutionSize size = size_of("conv2d", x.shape(), kernel.shape(), options);
-  const bool as_they_are = by_image(size, options);
-  if (options.layout == Layout::channels_first && !as_they_are) {
+  const bool untransposed = as_they_are(size, options);
+  if (options.layout == Layout::channels_first && !untransposed) {
     return to_channels_first(conv2d(to_channels_last(x), kernel, channels_last(options)));
   }
   Tensor<T> y = Tensor<T>::uninitialized(output_shape(size, options.layout));
-  const auto compute = as_they_are ? kernels::pointwise_convolution<T> : kernels::convolution<T>;
+  const auto compute =
+      untransposed ? kernels::channels_first_convolution<T> : kernels::convolution<T>;
   compute(size, x.value().data(), kernel.value().data(), y.mutable_data());
   return record<T>("conv2d", {x, kernel}, std::move(y), save(x, kernel), [options](Backward<T>& b) {
     const Variable<T>& input = b.saved(0);
@@ -140,15 +141,15 @@ Variable<T> conv2d_input_gradient(const Variable<T>& output_gradient, const Vari
   const char* who = "conv2d_input_gradient";
   const ConvolutionSize size = size_of(who, input_shape, kernel.shape(), options);
   check_gradient(who, output_gradient.shape(), output_shape(size, options.layout));
-  const bool as_they_are = by_image(size, options);
-  if (options.layout == Layout::channels_first && !as_they_are) {
+  const bool untransposed = as_they_are(size, options);
+  if (options.layout == Layout::channels_first && !untransposed) {
     const Shape last{size.images, size.rows.in, size.columns.in, size.in_channels};
     return to_channels_first(conv2d_input_gradient(to_channels_last(output_gradient), kernel, last,
                                                    channels_last(options)));
   }
   Tensor<T> dx = Tensor<T>::uninitialized(input_shape);
-  const auto compute =
-      as_they_are ? kernels::pointwise_input_gradient<T> : kernels::convolution_input_gradient<T>;
+  const auto compute = untransposed ? kernels::channels_first_input_gradient<T>
+                                    : kernels::convolution_input_gradient<T>;
   compute(size, output_gradient.value().data(), kernel.value().data(), dx.mutable_data());
   return record<T>(who, {output_gradient, kernel}, std::move(dx), save(output_gradient, kernel),
                    [options](Backward<T>& b) {
@@ -167,14 +168,14 @@ Variable<T> conv2d_weight_gradient(const Variable<T>& x, const Variable<T>& outp
   const char* who = "conv2d_weight_gradient";
   const ConvolutionSize size = size_of(who, x.shape(), kernel_shape, options);
   check_gradient(who, output_gradient.shape(), output_shape(size, options.layout));
-  const bool as_they_are = by_image(size, options);
-  if (options.layout == Layout::channels_first && !as_they_are) {
+  const bool untransposed = as_they_are(size, options);
+  if (options.layout == Layout::channels_first && !untransposed) {
     return conv2d_weight_gradient(to_channels_last(x), to_channels_last(output_gradient),
                                   kernel_shape, channels_last(options));
   }
   Tensor<T> dkernel = Tensor<T>::uninitialized(kernel_shape);
-  const auto compute =
-      as_they_are ? kernels::pointwise_weight_gradient<T> : kernels::convolution_weight_gradient<T>;
+  const auto compute = untransposed ? kernels::channels_first_weight_gradient<T>
+                                    : kernels::convolution_weight_gradient<T>;
   compute(size, x.value().data(), output_gradient.value().data(), dkernel.mutable_data());
   return record<T>(who, {x, output_gradient}, std::move(dkernel), save(x, output_gradient),
                    [options](Backward<T>& b) {
