@@ -3,8 +3,9 @@
 // levels/filter_transform.hpp.
 //
 // 3x3 is F(4, 3), a quarter of the products; 5x5 is F(3, 5), 22 %, and in the kernel's gradient, where
-// that would round too much, F(2, 5), 36 %. The image is cut into tiles; a block of tiles is transformed, multiplied by the transformed kernel one point at a
-// time, and transformed back while it lies in the second-level cache.
+// that would round too much, F(2, 5), 36 %. The image is cut into tiles; a block of tiles is
+// transformed, multiplied by the transformed kernel one point at a time, and transformed back while
+// it lies in the second-level cache.
 //
 // Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp), relative
 // to the rms of the result, not of each element. An infinity or NaN spreads over the outputs (4x4 or

@@ -70,8 +70,8 @@ Transpose fast_transpose() {
   return nullptr;
 }
 
-// Two axes, in squares, past the caches or not: where one side is contiguous along the outer axis only (a transpose), each
-// cache line is then used whole.
+// Two axes, in squares, past the caches or not: where one side is contiguous along the outer axis
+// only (a transpose), each cache line is then used whole.
 template <Element T>
 void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out, bool past) {
   const bool transposes = (outer.in == 1 && inner.in != 1) || (outer.out == 1 && inner.out != 1);

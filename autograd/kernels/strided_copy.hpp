@@ -1,8 +1,8 @@
 // Copying between two arrays of any strides: transposing, slicing, reversing, padding, broadcasting
 // and joining are all this one loop.
 //
-//   for every index i in `extents`:  out[sum i[axis] out_strides[axis]] = in[sum i[axis]
-//   in_strides[axis]]
+//   for every index i in `extents`:
+//     out[sum i[axis] out_strides[axis]] = in[sum i[axis] in_strides[axis]]
 //
 // Strides count elements and may be negative or, for the input, zero. Thread-safety: any thread.
 #pragma once

@@ -36,8 +36,8 @@ struct DirectConvolution {
   std::int64_t lanes;
   std::int64_t positions;  // so many images, or outputs of a row, fill the registers
 
-  // Outputs of some images and rows, with scratch memory for so many rows. The kernel is packed in blocks of `block` input channels (the
-  // last may be smaller), which are summed one after the other:
+  // Outputs of some images and rows, with scratch memory for so many rows. The kernel is packed in
+  // blocks of `block` input channels (the last may be smaller), which are summed one after the other:
   // [block][panel][row tap][column tap][channel of the block][channel of the panel, up to lanes].
   std::int64_t (*scratch_size)(const DirectPass& pass, std::int64_t rows);
   void (*apply)(const DirectPass& pass, std::int64_t block, const float* x, const float* packed,
