@@ -6,6 +6,7 @@
 #include <lamina/autograd/ops/activation.hpp>
 #include <lamina/autograd/ops/arithmetic.hpp>
 #include <lamina/autograd/ops/convolution.hpp>
+#include <lamina/autograd/ops/dense.hpp>
 #include <lamina/autograd/ops/dropout.hpp>
 #include <lamina/autograd/ops/elementwise.hpp>
 #include <lamina/autograd/ops/exponential.hpp>

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <lamina/autograd/tensor/error.hpp>
-#include <lamina/layers/activations.hpp>
 #include <lamina/layers/batch_normalization.hpp>
+#include <lamina/layers/detail/absorbable.hpp>
 #include <lamina/layers/normalization_observer.hpp>
-#include <lamina/layers/pooling.hpp>
 #include <lamina/nn/initializers.hpp>
-#include <typeinfo>
 
 namespace lamina {
 namespace {
@@ -33,29 +31,6 @@ void fill_weightless(MeasuredBatch<T>& batch, const Moments& moving) {
     std::copy_n(moving.mean.data(), channels, moments.mean.mutable_data() + first);
     std::copy_n(moving.variance.data(), channels, moments.variance.mutable_data() + first);
   }
-}
-
-// The module as a Layer, not as a class derived from it, whose forward may be another.
-template <class Layer, Scalar T>
-const Layer* exactly(const Module<T>& module) {
-  return typeid(module) == typeid(Layer) ? &dynamic_cast<const Layer&>(module) : nullptr;
-}
-
-// What one pass can do after the normalization: the layers without what their options add.
-template <Scalar T>
-bool is_plain_relu(const Module<T>& module) {
-  const auto* relu = exactly<ReLU<T>>(module);
-  return relu && !relu->options().max_value && relu->options().negative_slope == 0 &&
-         relu->options().threshold == 0;
-}
-template <Scalar T>
-bool is_plain_pooling(const Module<T>& module) {
-  constexpr Extents2 kWindow = {2, 2};
-  const auto* pooling = exactly<MaxPool2D<T>>(module);
-  return pooling && pooling->options().pool == kWindow &&
-         pooling->options().strides.value_or(kWindow) == kWindow &&
-         pooling->options().padding == Padding::valid &&
-         pooling->options().layout == Layout::channels_last;
 }
 
 }  // namespace
@@ -145,13 +120,13 @@ Variable<T> BatchNormalization<T>::forward(const Variable<T>& x, const Context<T
 
 template <Scalar T>
 std::size_t BatchNormalization<T>::absorbs(const Shape& input, Followers<T> next) const {
-  if (!exactly<BatchNormalization>(static_cast<const Module<T>&>(*this))) return 0;
-  if (next.empty() || !is_plain_relu(*next[0])) return 0;
+  if (!detail::exactly<BatchNormalization>(static_cast<const Module<T>&>(*this))) return 0;
+  if (next.empty() || !detail::is_plain_relu(*next[0])) return 0;
   // Images with channels last, normalized by channel.
   const bool images = input.rank() == 4 && options_.axis.size() == 1 &&
                       (options_.axis.front() == 3 || options_.axis.front() == -1);
-  const bool pools =
-      next.size() > 1 && images && std::min(input[1], input[2]) >= 2 && is_plain_pooling(*next[1]);
+  const bool pools = next.size() > 1 && images && std::min(input[1], input[2]) >= 2 &&
+                     detail::is_plain_pooling(*next[1]);
   return pools ? 2 : 1;
 }
 

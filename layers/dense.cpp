@@ -1,8 +1,7 @@
-#include <lamina/autograd/ops/elementwise.hpp>
-#include <lamina/autograd/ops/linear_algebra.hpp>
-#include <lamina/autograd/ops/shape.hpp>
+#include <lamina/autograd/ops/dense.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/dense.hpp>
+#include <lamina/layers/detail/absorbable.hpp>
 #include <lamina/nn/detail/argument.hpp>
 #include <lamina/nn/initializers.hpp>
 
@@ -65,13 +64,25 @@ void Dense<T>::build(const Shape& input, Builder<T>& builder) {
 
 template <Scalar T>
 Variable<T> Dense<T>::forward(const Variable<T>& x, const Context<T>& ctx) const {
-  const std::int64_t features = kernel_.shape()[0], units = kernel_.shape()[1];
-  require_input(x.shape(), features);
-  // One product, whatever the rank.
-  const std::int64_t positions = x.shape().size_of_axes(0, x.rank() - 1);
-  Variable<T> y = matmul(x.rank() == 2 ? x : reshape(x, Shape{positions, features}), kernel_(ctx));
-  if (options_.use_bias) y = add(y, bias_(ctx));
-  return x.rank() == 2 ? y : reshape(y, x.shape().with(-1, units));
+  return map(x, ctx, AfterDense::nothing);
+}
+
+template <Scalar T>
+std::size_t Dense<T>::absorbs(const Shape&, Followers<T> next) const {
+  const bool exact = detail::exactly<Dense>(static_cast<const Module<T>&>(*this)) != nullptr;
+  return exact && !next.empty() && detail::is_plain_relu(*next[0]) ? 1 : 0;
+}
+
+template <Scalar T>
+Variable<T> Dense<T>::forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
+                                        Followers<T>) const {
+  return map(x, ctx, AfterDense::relu);
+}
+
+template <Scalar T>
+Variable<T> Dense<T>::map(const Variable<T>& x, const Context<T>& ctx, AfterDense after) const {
+  require_input(x.shape(), kernel_.shape()[0]);
+  return dense(x, kernel_(ctx), options_.use_bias ? bias_(ctx) : Variable<T>(), after);
 }
 
 template <Scalar T>

@@ -9,6 +9,7 @@
 // features. Thread-safety: as Module. Source: Keras 3, layers.Dense.
 #pragma once
 
+#include <lamina/autograd/ops/dense.hpp>
 #include <lamina/nn/module.hpp>
 #include <optional>
 #include <string>
@@ -42,6 +43,11 @@ class Dense : public Module<T> {
   void build(const Shape& input, Builder<T>& builder) override;
   Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const override;
 
+  // A ReLU that follows in a Sequential.
+  std::size_t absorbs(const Shape& input, Followers<T> next) const override;
+  Variable<T> forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
+                                Followers<T> absorbed) const override;
+
   std::string type() const override { return "dense"; }
   std::string name() const override { return options_.name; }
   void visit_options(OptionVisitor& visitor) override { options_.visit(visitor); }
@@ -54,6 +60,8 @@ class Dense : public Module<T> {
   Parameter<T>& bias() noexcept { return bias_; }
 
  private:
+  Variable<T> map(const Variable<T>& x, const Context<T>& ctx, AfterDense after) const;
+
   Options options_;
   Parameter<T> kernel_, bias_;
 };

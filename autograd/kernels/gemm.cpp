@@ -73,6 +73,25 @@ void multiply_by_blas(std::int64_t rows, std::int64_t columns, std::int64_t inne
             checked(b.stride), store == Store::add ? T{1} : T{0}, c, checked(c_stride));
 }
 
+template <Scalar T>
+void finish(Epilogue<T> epilogue, std::int64_t rows, std::int64_t columns, T* c,
+            std::int64_t c_stride) {
+  for (std::int64_t i = 0; i < rows; ++i, c += c_stride) {
+    if (epilogue.bias) {
+      for (std::int64_t j = 0; j < columns; ++j) c[j] += epilogue.bias[j];
+    }
+    if (epilogue.relu) {
+      for (std::int64_t j = 0; j < columns; ++j) c[j] = c[j] <= 0 ? T{0} : c[j];
+    }
+  }
+}
+
+template <Scalar T>
+Epilogue<T> from_column(Epilogue<T> epilogue, std::int64_t column) {
+  if (epilogue.bias) epilogue.bias += column;
+  return epilogue;
+}
+
 // How a product is computed, and each of its tiles: chosen by the extents of the whole.
 template <Scalar T>
 class Multiplier {
@@ -179,17 +198,21 @@ void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, Ma
 
 template <Scalar T>
 void gemm(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
-          MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
+          MatrixView<T> b, T* c, std::int64_t c_stride, Store store, Epilogue<T> epilogue) {
   const Tiling t = tiling(rows, columns, inner);
   if (t.tiles() == 1 && inner >= 2 * kInnerBlock && rows * columns * inner >= 2 * kTileProduct) {
-    return gemm_inner_blocks(rows, columns, inner, a, b, c, c_stride, store);
+    gemm_inner_blocks(rows, columns, inner, a, b, c, c_stride, store);
+    return finish(epilogue, rows, columns, c, c_stride);
   }
   const Multiplier<T> multiply(rows, columns, inner, store);
   parallel_for(t.tiles(), [&](std::int64_t tile) {
     const std::int64_t row = tile / t.column_tiles * t.tile_rows;
     const std::int64_t column = tile % t.column_tiles * t.tile_columns;
-    multiply(std::min(t.tile_rows, rows - row), std::min(t.tile_columns, columns - column), inner,
-             from_row(a, row), from_column(b, column), c + row * c_stride + column, c_stride);
+    const std::int64_t height = std::min(t.tile_rows, rows - row);
+    const std::int64_t width = std::min(t.tile_columns, columns - column);
+    T* const tile_c = c + row * c_stride + column;
+    multiply(height, width, inner, from_row(a, row), from_column(b, column), tile_c, c_stride);
+    finish(from_column(epilogue, column), height, width, tile_c, c_stride);
   });
 }
 
@@ -223,7 +246,9 @@ void gemm_batched(const Shape& batch, std::int64_t rows, std::int64_t columns, s
   };
   const std::int64_t count = batch.size();
   if (tiling(rows, columns, inner).tiles() > 1) {
-    for (std::int64_t index = 0; index < count; ++index) product(index, gemm<T>);
+    for (std::int64_t index = 0; index < count; ++index) {
+      product(index, [](auto... operands) { gemm<T>(operands...); });
+    }
     return;
   }
   const std::int64_t work = std::max<std::int64_t>(1, rows * columns * inner);
@@ -240,7 +265,7 @@ void gemm_batched(const Shape& batch, std::int64_t rows, std::int64_t columns, s
   template void gemm_serial(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>,             \
                             MatrixView<T>, T*, std::int64_t, Store);                             \
   template void gemm(std::int64_t, std::int64_t, std::int64_t, MatrixView<T>, MatrixView<T>, T*, \
-                     std::int64_t, Store);                                                       \
+                     std::int64_t, Store, Epilogue<T>);                                          \
   template void gemm_batched(const Shape&, std::int64_t, std::int64_t, std::int64_t,             \
                              MatrixView<T>, const Shape&, MatrixView<T>, const Shape&, T*);
 LAMINA_INSTANTIATE(float)

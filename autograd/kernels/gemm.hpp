@@ -30,15 +30,24 @@ void use_one_blas_thread();
 
 enum class Store : std::uint8_t { assign, add };
 
+// What is done to a product when its sums are complete: bias[column] is added, and what is not
+// positive becomes 0.
+template <Scalar T>
+struct Epilogue {
+  const T* bias = nullptr;  // null: 0
+  bool relu = false;
+};
+
 // One product, on this thread: for callers that cut their own tiles.
 template <Scalar T>
 void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
                  MatrixView<T> b, T* c, std::int64_t c_stride, Store store = Store::assign);
 
-// One product, on the pool where it is large.
+// One product, on the pool where it is large; the epilogue is computed tile by tile in the cache.
 template <Scalar T>
 void gemm(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
-          MatrixView<T> b, T* c, std::int64_t c_stride, Store store = Store::assign);
+          MatrixView<T> b, T* c, std::int64_t c_stride, Store store = Store::assign,
+          Epilogue<T> epilogue = {});
 
 // Products of a whole batch of dense matrices, C assigned. The batch of `a` and of `b` broadcasts
 // to `batch`: extents of 1, and missing leading axes, are repeated.

@@ -1,13 +1,40 @@
 #include <boost/test/unit_test.hpp>
+#include <lamina/layers/activations.hpp>
 #include <lamina/layers/dense.hpp>
 #include <lamina/nn/constraints.hpp>
 #include <lamina/nn/regularizers.hpp>
+#include <lamina/nn/sequential.hpp>
 
 #include "support/layer_battery.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina::test {
 namespace {
+
+// A layer of which forward is another.
+struct Doubled : Dense<float> {
+  using Dense<float>::Dense;
+  Variable<float> forward(const Variable<float>& x, const Context<float>& ctx) const override {
+    return 2.F * Dense<float>::forward(x, ctx);
+  }
+};
+
+// Output and gradients of dense, then the activation.
+std::vector<Tensor<float>> results(Sequential<float>& net, bool fuse) {
+  Rng random(5);
+  Tape<float> tape;
+  auto ctx = Context<float>::for_training(tape, random);
+  ctx.fuse = fuse;
+  const Variable<float> x = tape.watch(random_tensor<float>({3, 5, 7}, 1));
+  const Variable<float> y = net(x, ctx);
+  std::vector<Variable<float>> sources{x};
+  auto& layer = dynamic_cast<Dense<float>&>(net.at(0));
+  sources.push_back(layer.kernel()(ctx));
+  if (layer.options().use_bias) sources.push_back(layer.bias()(ctx));
+  std::vector<Tensor<float>> all{y.value()};
+  for (const auto& g : tape.gradients(sum(square(y)), sources)) all.push_back(g.value());
+  return all;
+}
 
 BOOST_AUTO_TEST_SUITE(dense_suite)
 
@@ -86,6 +113,34 @@ BOOST_AUTO_TEST_CASE(inputs_are_checked) {
   // Inputs without features are sums of nothing.
   Dense<double> empty({.units = 2, .bias_initializer = ones()});
   BOOST_TEST(applied(empty, Tensor<double>::ones({3, 0})).at({2, 1}) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(absorbs_a_plain_relu) {
+  for (const bool bias : {true, false}) {
+    Sequential<float> net;
+    net.add<Dense>({.units = 4, .use_bias = bias, .bias_initializer = uniform()}).add<ReLU>();
+    const auto fused = results(net, true), separate = results(net, false);
+    BOOST_TEST_REQUIRE(fused.size() == separate.size());
+    for (std::size_t i = 0; i < fused.size(); ++i) {
+      BOOST_TEST(identical(fused[i], separate[i]), "result " << i);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(absorbs_nothing_else) {
+  const Dense<float> dense({.units = 4});
+  const Shape input{2, 3};
+  const auto absorbed = [&](const Module<float>& first, const Module<float>& next) {
+    const Module<float>* followers[] = {&next};
+    return first.absorbs(input, followers);
+  };
+  BOOST_TEST(absorbed(dense, ReLU<float>()) == 1u);
+  BOOST_TEST(absorbed(dense, ReLU<float>({.max_value = 6})) == 0u);
+  BOOST_TEST(absorbed(dense, ReLU<float>({.negative_slope = 0.1})) == 0u);
+  BOOST_TEST(absorbed(dense, ReLU<float>({.threshold = 1})) == 0u);
+  BOOST_TEST(absorbed(dense, Dense<float>({.units = 4})) == 0u);
+  BOOST_TEST(absorbed(Doubled({.units = 4}), ReLU<float>()) == 0u);
+  BOOST_TEST(dense.absorbs(input, {}) == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

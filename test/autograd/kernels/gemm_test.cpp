@@ -1,4 +1,6 @@
-// What the ops do not show of the products: strides, adding, and extents that BLAS refuses.
+// What the ops do not show of the products: strides, adding, epilogues, and extents that
+// BLAS refuses.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>
 
@@ -15,7 +17,7 @@ using test::random_tensor;
 // kept.
 template <class Multiply>
 void check_block(std::int64_t rows, std::int64_t columns, std::int64_t inner, Store store,
-                 const Multiply& multiply) {
+                 const Multiply& multiply, Epilogue<double> epilogue = {}) {
   const Tensor<double> a = random_tensor<double>({rows, inner + 3}, 1);
   const Tensor<double> b = random_tensor<double>({inner, columns + 2}, 2);
   Tensor<double> c = random_tensor<double>({rows, columns + 5}, 3);
@@ -24,6 +26,8 @@ void check_block(std::int64_t rows, std::int64_t columns, std::int64_t inner, St
     for (std::int64_t j = 0; j < columns; ++j) {
       double sum = store == Store::add ? c.at({i, j}) : 0;
       for (std::int64_t p = 0; p < inner; ++p) sum += a.at({i, p}) * b.at({p, j});
+      if (epilogue.bias) sum += epilogue.bias[j];
+      if (epilogue.relu) sum = std::max(sum, 0.0);
       expected.mutable_data()[i * (columns + 5) + j] = sum;
     }
   multiply(rows, columns, inner, MatrixView<double>{a.data(), inner + 3},
@@ -34,13 +38,28 @@ void check_block(std::int64_t rows, std::int64_t columns, std::int64_t inner, St
 BOOST_AUTO_TEST_SUITE(gemm_kernel)
 
 BOOST_AUTO_TEST_CASE(writes_or_adds_to_a_block_of_a_larger_matrix) {
+  const auto pooled = [](auto... operands) { gemm<double>(operands...); };
   for (const Store store : {Store::assign, Store::add}) {
     for (const std::int64_t inner : {0, 1, 5}) {
-      check_block(3, 7, inner, store, gemm<double>);
+      check_block(3, 7, inner, store, pooled);
       check_block(3, 7, inner, store, gemm_serial<double>);
     }
-    check_block(211, 193, 167, store, gemm<double>);
-    check_block(13, 11, 30011, store, gemm<double>);  // in blocks of the sum
+    check_block(211, 193, 167, store, pooled);
+    check_block(13, 11, 30011, store, pooled);  // in blocks of the sum
+  }
+}
+
+BOOST_AUTO_TEST_CASE(ends_with_bias_and_relu) {
+  const Tensor<double> bias = random_tensor<double>({193}, 4);
+  for (const Epilogue<double>& epilogue :
+       {Epilogue<double>{.bias = bias.data()}, {.relu = true}, {bias.data(), true}}) {
+    const auto multiply = [&](auto... operands) { gemm<double>(operands..., epilogue); };
+    for (const Store store : {Store::assign, Store::add}) {
+      check_block(3, 7, 0, store, multiply, epilogue);
+      check_block(3, 7, 5, store, multiply, epilogue);
+      check_block(211, 193, 167, store, multiply, epilogue);
+      check_block(13, 11, 30011, store, multiply, epilogue);
+    }
   }
 }
 
