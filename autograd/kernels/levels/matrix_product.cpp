@@ -34,15 +34,29 @@ LAMINA_INLINE ProductOperand from(ProductOperand a, std::int64_t row, std::int64
   return {a.data + row * a.row_step + column * a.column_step, a.row_step, a.column_step};
 }
 
+// What the tiles of a band and a panel share. By reference, and what differs in registers: arguments
+// that are copied through memory in other sizes than they were written in make every tile wait for the
+// one before it.
+struct TileSetting {
+  std::int64_t a_row_step, a_inner_step;
+  Panels<const float> b;
+  std::int64_t inner;
+  ProductStore how;
+  std::int64_t c_stride;
+  std::int64_t columns;
+};
+
 // vectors * kLanes columns of C, or fewer: then only these are touched.
 template <int rows, int vectors>
-void tile(LeftOperand a, Panels<const float> b, std::int64_t inner, ProductStore how, float* c,
-          std::int64_t c_stride, std::int64_t columns) {
+void tile(const TileSetting& setting, const float* a, float* c) {
+  const std::int64_t c_stride = setting.c_stride, columns = setting.columns;
+  const ProductStore how = setting.how;
   const auto at = [&](int i) __attribute__((always_inline)) {
     return c + i / vectors * c_stride + i % vectors * kLanes;
   };
   Vector sum[rows * vectors];
-  sum_products<rows, vectors>(a, b, inner, sum);
+  sum_products<rows, vectors>({a, setting.a_row_step, setting.a_inner_step}, setting.b,
+                              setting.inner, sum);
   if (columns == vectors * kLanes) {
     if (how == ProductStore::add) {
       unroll<rows * vectors>([&](auto i) { store(at(i), load(at(i)) + sum[i]); });
@@ -61,8 +75,7 @@ void tile(LeftOperand a, Panels<const float> b, std::int64_t inner, ProductStore
   });
 }
 
-using Tile = void (*)(LeftOperand, Panels<const float>, std::int64_t, ProductStore, float*,
-                      std::int64_t, std::int64_t);
+using Tile = void (*)(const TileSetting&, const float* a, float* c);
 
 struct Tiles {
   Tile of[2][kTileRows];  // [vectors - 1][rows - 1]
@@ -136,13 +149,19 @@ LAMINA_INLINE void multiply_panel(std::int64_t rows, std::int64_t columns, std::
                                   ProductOperand a, Panels<const float> b, const Runs& next,
                                   ProductStore how, float* c, std::int64_t c_stride) {
   const Tile* const tiles = kTiles.of[columns > kLanes ? 1 : 0];
+  const TileSetting setting{.a_row_step = a.row_step,
+                            .a_inner_step = a.column_step,
+                            .b = b,
+                            .inner = inner,
+                            .how = how,
+                            .c_stride = c_stride,
+                            .columns = columns};
   const std::int64_t parts = (rows + kTileRows - 1) / kTileRows;
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t row = part * kTileRows;
     next.prefetch_part(part, parts);
-    tiles[smaller(kTileRows, rows - row) - 1](
-        {a.data + row * a.row_step, a.row_step, a.column_step}, b, inner, how, c + row * c_stride,
-        c_stride, columns);
+    tiles[smaller(kTileRows, rows - row) - 1](setting, a.data + row * a.row_step,
+                                              c + row * c_stride);
   }
 }
 
