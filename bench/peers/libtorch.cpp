@@ -331,12 +331,6 @@ int main(int argc, char** argv) {
   return bench::run(argc, argv,
                     {.name = "libtorch",
                      .set_threads = [](int count) { at::set_num_threads(count); },
-                     .start_threads =
-                         [] {
-                           const Tensor a = at::ones({256, 256});
-                           at::matmul(a, a);
-                           at::parallel_for(0, at::get_num_threads(), 1,
-                                            [](std::int64_t, std::int64_t) {});
-                         },
+                     .start_threads = peer::start_threads,
                      .about = about});
 }

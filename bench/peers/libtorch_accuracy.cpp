@@ -74,8 +74,7 @@ int main(int argc, char** argv) {
       argc, argv,
       {.name = "libtorch",
        .set_threads = [](int count) { at::set_num_threads(count); },
-       .start_threads =
-           [] { at::parallel_for(0, at::get_num_threads(), 1, [](std::int64_t, std::int64_t) {}); },
+       .start_threads = peer::start_threads,
        .make = [](const Recipe& recipe, const Digits& training) -> std::unique_ptr<bench::Learner> {
          return std::make_unique<LibtorchLearner>(recipe, training);
        }});

@@ -14,6 +14,12 @@ Tensor from(const std::vector<float>& values, at::IntArrayRef shape) {
 
 }  // namespace
 
+void start_threads() {
+  const Tensor a = at::ones({256, 256});
+  at::matmul(a, a);
+  at::parallel_for(0, at::get_num_threads(), 1, [](std::int64_t, std::int64_t) {});
+}
+
 Tensor tensor(std::uint64_t stream, at::IntArrayRef shape, double low, double high) {
   return from(bench::uniform_values(stream, c10::multiply_integers(shape), low, high), shape);
 }

@@ -10,6 +10,10 @@
 
 namespace peer {
 
+// Makes every thread that libtorch will use: one that begins after the others were bound to their
+// CPUs would stay on that of its maker.
+void start_threads();
+
 torch::Tensor tensor(std::uint64_t stream, at::IntArrayRef shape, double low = -1, double high = 1);
 torch::Tensor image(std::uint64_t stream, const bench::ImageShape& shape, bool last);
 at::MemoryFormat format(bool last);

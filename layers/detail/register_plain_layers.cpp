@@ -1,5 +1,4 @@
-#include <lamina/layers/activations.hpp>
-#include <lamina/layers/detail/register_plain_layers.hpp>
+#include <lamina/layers/detail/register_layers.hpp>
 #include <lamina/layers/dropout.hpp>
 #include <lamina/layers/pooling.hpp>
 #include <lamina/layers/reshape.hpp>
@@ -13,15 +12,7 @@ void register_plain_layers(Registry<T>& registry) {
       .template add<GlobalAveragePool2D>()
       .template add<Flatten>()
       .template add<Reshape>()
-      .template add<Dropout>()
-      .template add<ReLU>()
-      .template add<LeakyReLU>()
-      .template add<ELU>()
-      .template add<GELU>()
-      .template add<SiLU>()
-      .template add<Sigmoid>()
-      .template add<Tanh>()
-      .template add<Softmax>();
+      .template add<Dropout>();
 }
 
 template void register_plain_layers(Registry<float>&);
