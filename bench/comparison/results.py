@@ -110,9 +110,12 @@ def peers_of(case, results):
 
 
 def row(case, threads, unit, lamina, peers, minima=None):
-    """A row in the format of --json; `peers` maps names to values, `minima` the names (and "lamina") to minima."""
+    """A row in the format of --json; `peers` maps names to values, `minima` the names (and "lamina") to minima.
+
+    A minimum of 0 is less than the clock of the processor's time can tell: the median stands for it.
+    """
     best = min(peers, key=peers.get, default=None)
-    minima = minima or {"lamina": lamina, **peers}
+    minima = {"lamina": lamina, **peers, **{name: least for name, least in (minima or {}).items() if least}}
     return {"case": case, "threads": threads, "unit": unit,
             "lamina": lamina, "lamina_minimum": minima["lamina"], "lamina_noisy": False,
             "peer_name": best, "peer": peers.get(best), "peer_minimum": minima.get(best), "peer_noisy": False,

@@ -129,6 +129,11 @@ class Compare(Programs):
             row, = self.rows([lamina("dense/a", 1.0)], theirs)
             self.assertLessEqual(KEYS, row.keys())
 
+    def test_a_minimum_below_the_resolution_of_the_clock(self):
+        ours = {**lamina("dense/a", 1.0), "minimum": 0}
+        row, = self.rows([ours], [record("libtorch", "dense/a", 4.0)])
+        self.assertEqual((row["lamina_minimum"], row["ratio_of_minima"]), (1.0, 2.0))
+
     def test_the_share_of_the_limit(self):
         ours = [*machine(gflop=10.0, copy=4.0), lamina("dense/a", 2.0, limit={"machine/fma": 0.1}),
                 lamina("batch_normalization/a", 10.0, limit={"machine/copy/100": 2}),
