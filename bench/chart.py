@@ -18,7 +18,7 @@ GROUPS = (("Training steps", "training_step/"), ("Batch normalization", "batch_n
           ("What using it costs", "cost/"))
 COLORS = {1: "#56b4e9", 2: "#0072b2"}
 WORSE = "#d55e00"
-LEFT, WIDTH, TOP, ROW, BAR = 330, 430, 84, 26, 9
+LEFT, WIDTH, TOP, ROW, BAR = 360, 430, 84, 26, 9
 STEPS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
