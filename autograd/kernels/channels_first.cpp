@@ -3,6 +3,7 @@
 #include <lamina/autograd/kernels/pointwise_convolution.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/kernels/strided_copy.hpp>
+#include <lamina/autograd/kernels/sum_of_parts.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
@@ -71,11 +72,6 @@ void convolve_blocks(const ImageBlocks& blocks, const Side& from, const Side& to
   });
 }
 
-template <Scalar T>
-void add(std::int64_t count, const T* from, T* to) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
-}
-
 }  // namespace
 
 bool stays_channels_first(const ConvolutionSize& size) {
@@ -128,12 +124,11 @@ void channels_first_weight_gradient(const ConvolutionSize& size, const T* x, con
         blocks.x.to_channels_last(part.images, x + first * blocks.x.image(), images_x.data());
         blocks.y.to_channels_last(part.images, dy + first * blocks.y.image(), images_dy.data());
         convolution_weight_gradient(part, images_x.data(), images_dy.data(), gradient.data());
-        add(count, gradient.data(), sum);
+        for (std::int64_t i = 0; i < count; ++i) sum[i] += gradient.data()[i];
       });
     }
   });
-  std::copy_n(sums.data(), count, dkernel);
-  for (std::int64_t job = 1; job < jobs; ++job) add(count, sums.data() + job * count, dkernel);
+  sum_of_parts<T>(sums.data(), jobs, count, dkernel);
 }
 
 #define LAMINA_INSTANTIATE(T)                                                                  \

@@ -5,6 +5,7 @@
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/kernels/sum_of_parts.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <type_traits>
 
@@ -285,11 +286,7 @@ void convolution_weight_gradient(const ConvolutionSize& size, const T* x, const 
                  }
                });
   });
-  std::copy_n(partial, count, dkernel);
-  for (std::int64_t block = 1; block < blocks; ++block) {
-    const T* from = partial + block * count;
-    for (std::int64_t i = 0; i < count; ++i) dkernel[i] += from[i];
-  }
+  sum_of_parts(partial, blocks, count, dkernel);
 }
 
 #define LAMINA_INSTANTIATE(T)                                                               \

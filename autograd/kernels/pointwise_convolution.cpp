@@ -2,6 +2,7 @@
 #include <lamina/autograd/kernels/gemm.hpp>
 #include <lamina/autograd/kernels/pointwise_convolution.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/kernels/sum_of_parts.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
@@ -84,11 +85,7 @@ void pointwise_weight_gradient(const ConvolutionSize& size, const T* x, const T*
                      image == first ? Store::assign : Store::add);
     }
   });
-  std::copy_n(sums.data(), in * out, dkernel);
-  for (std::int64_t block = 1; block < blocks.count; ++block) {
-    const T* const sum = sums.data() + block * in * out;
-    for (std::int64_t i = 0; i < in * out; ++i) dkernel[i] += sum[i];
-  }
+  sum_of_parts<T>(sums.data(), blocks.count, in * out, dkernel);
 }
 
 #define LAMINA_INSTANTIATE(T)                                                             \
