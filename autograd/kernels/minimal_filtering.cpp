@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/kernels/wide_filtering.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
@@ -10,10 +11,20 @@ namespace {
 constexpr std::int64_t kFewestChannels = 16;  // one vector of the widest level
 // Below, the transform of the kernel costs what the products save.
 constexpr std::int64_t kFewestTiles = 48;
-constexpr std::int64_t kMostChannelPairs = std::int64_t{1} << 18;  // measured up to 512 by 512
-// The sums of the kernel's gradient, one set per point, leave the cache: at 512 by 512 the direct
-// method is as fast.
+// Where the kernel at all points, or the sums of its gradient, leave the caches: products of numbers of
+// channels, and the smaller of the two, from which wide_filtering.hpp is faster.
+constexpr std::int64_t kManyPairs = std::int64_t{1} << 17;
+constexpr std::int64_t kManyChannels = 256;
+constexpr std::int64_t kManyGradientPairs = std::int64_t{1} << 16;
+constexpr std::int64_t kManyGradientChannels = 96;
+constexpr std::int64_t kMostWidePairs = std::int64_t{1} << 20;  // measured up to 1024 by 1024
+// With few channels on one side, and so for every block of tiles from memory.
+constexpr std::int64_t kMostPairs = std::int64_t{1} << 18;
 constexpr std::int64_t kMostGradientPairs = std::int64_t{1} << 16;
+// F(3, 5) rounds more than it may where many channels are summed, or where most tiles are at a rim of
+// the image, whose direct sums are short; and in the kernel's gradient, which sums over positions.
+constexpr std::int64_t kMostChannels5 = 128;
+constexpr std::int64_t kSmallestImage5 = 13;
 // Multiply-adds that are worth a job of their own.
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMostJobs = 64;
@@ -21,29 +32,14 @@ constexpr std::int64_t kWeightBlocks = 16;
 constexpr std::int64_t kWeightBlockTiles = 128;            // fewer are not worth a sum of their own
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 26;  // of all weight blocks together
 
-FilteringPass forward_pass(const ConvolutionSize& size) {
-  return {.images = size.images,
-          .in_rows = size.rows.in,
-          .in_columns = size.columns.in,
-          .in_channels = size.in_channels,
-          .out_rows = size.rows.out,
-          .out_columns = size.columns.out,
-          .out_channels = size.out_channels,
-          .above = size.rows.before,
-          .left = size.columns.before};
+bool has_many_channels(std::int64_t in, std::int64_t out, bool kernel_gradient) {
+  return in * out >= (kernel_gradient ? kManyGradientPairs : kManyPairs) &&
+         std::min(in, out) >= (kernel_gradient ? kManyGradientChannels : kManyChannels);
 }
 
-// The input's gradient is a convolution of the output's, with the kernel turned around.
-FilteringPass backward_pass(const ConvolutionSize& size) {
-  return {.images = size.images,
-          .in_rows = size.rows.out,
-          .in_columns = size.columns.out,
-          .in_channels = size.out_channels,
-          .out_rows = size.rows.in,
-          .out_columns = size.columns.in,
-          .out_channels = size.in_channels,
-          .above = size.rows.kernel - 1 - size.rows.before,
-          .left = size.columns.kernel - 1 - size.columns.before};
+std::int64_t most_pairs(std::int64_t in, std::int64_t out, bool kernel_gradient) {
+  if (has_many_channels(in, out, kernel_gradient)) return kMostWidePairs;
+  return kernel_gradient ? kMostGradientPairs : kMostPairs;
 }
 
 std::int64_t tiles_of(const MinimalFilter& filter, const FilteringPass& pass) {
@@ -82,18 +78,15 @@ void for_channels(const MinimalFilter& filter, std::int64_t channels, std::int64
                [&](std::int64_t job) { body(channels * job / jobs, channels * (job + 1) / jobs); });
 }
 
-class Zeros : public Scratch<float> {
- public:
-  explicit Zeros(std::int64_t count) : Scratch(count) { std::fill_n(data(), count, 0.0F); }
-};
-
 void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
-         const float* kernel, bool turned, float* y) {
+         const KernelView& kernel, float* y) {
+  if (has_many_channels(pass.in_channels, pass.out_channels, false)) {
+    return wide_filtering(*filter.wide, pass, x, kernel, y);
+  }
   Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
   for_channels(filter, pass.in_channels, pass.out_channels,
                [&](std::int64_t first, std::int64_t last) {
-                 filter.transform_filters(kernel, pass.in_channels, pass.out_channels, turned,
-                                          first, last, filters.data());
+                 filter.transform_filters(kernel, first, last, filters.data());
                });
   const Zeros outside(pass.in_channels);
   const Jobs jobs(filter, pass, kMostJobs);
@@ -106,6 +99,30 @@ void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
 
 }  // namespace
 
+FilteringPass filtering_pass(const ConvolutionSize& size) {
+  return {.images = size.images,
+          .in_rows = size.rows.in,
+          .in_columns = size.columns.in,
+          .in_channels = size.in_channels,
+          .out_rows = size.rows.out,
+          .out_columns = size.columns.out,
+          .out_channels = size.out_channels,
+          .above = size.rows.before,
+          .left = size.columns.before};
+}
+
+FilteringPass turned_filtering_pass(const ConvolutionSize& size) {
+  return {.images = size.images,
+          .in_rows = size.rows.out,
+          .in_columns = size.columns.out,
+          .in_channels = size.out_channels,
+          .out_rows = size.rows.in,
+          .out_columns = size.columns.in,
+          .out_channels = size.in_channels,
+          .above = size.rows.kernel - 1 - size.rows.before,
+          .left = size.columns.kernel - 1 - size.columns.before};
+}
+
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
                                     InstructionSet level) {
   const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
@@ -113,13 +130,17 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
       size.groups != 1 || std::min(size.in_channels, size.out_channels) < kFewestChannels) {
     return nullptr;
   }
-  const bool kernel_gradient = pass == ConvolutionPass::weight_gradient;
+  const FilteringPass run =
+      pass == ConvolutionPass::input_gradient ? turned_filtering_pass(size) : filtering_pass(size);
+  const bool precise = pass == ConvolutionPass::weight_gradient ||
+                       run.in_channels > kMostChannels5 ||
+                       std::min(run.out_rows, run.out_columns) < kSmallestImage5;
   switch (level) {
 #if defined(__x86_64__)
     case InstructionSet::avx512:
-      return avx512::minimal_filter(size.rows.kernel, kernel_gradient);
+      return avx512::minimal_filter(size.rows.kernel, precise);
     case InstructionSet::avx2:
-      return avx2::minimal_filter(size.rows.kernel, kernel_gradient);
+      return avx2::minimal_filter(size.rows.kernel, precise);
 #endif
     default:
       return nullptr;
@@ -129,10 +150,10 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {
   const MinimalFilter* const filter = minimal_filter(size, pass, instruction_set());
   const std::int64_t most =
-      pass == ConvolutionPass::weight_gradient ? kMostGradientPairs : kMostChannelPairs;
+      most_pairs(size.in_channels, size.out_channels, pass == ConvolutionPass::weight_gradient);
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
   const FilteringPass run =
-      pass == ConvolutionPass::input_gradient ? backward_pass(size) : forward_pass(size);
+      pass == ConvolutionPass::input_gradient ? turned_filtering_pass(size) : filtering_pass(size);
   const std::int64_t window = size.rows.kernel * size.columns.kernel;
   const std::int64_t tiles = tiles_of(*filter, run);
   const std::int64_t positions = run.images * run.out_rows * run.out_columns;
@@ -142,19 +163,23 @@ const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, Convolut
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
                           const float* kernel, float* y) {
-  run(filter, forward_pass(size), x, kernel, false, y);
+  run(filter, filtering_pass(size), x, {kernel, size.in_channels, size.out_channels, false}, y);
 }
 
 void filtered_input_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
                              const float* dy, const float* kernel, float* dx) {
-  run(filter, backward_pass(size), dy, kernel, true, dx);
+  run(filter, turned_filtering_pass(size), dy, {kernel, size.out_channels, size.in_channels, true},
+      dx);
 }
 
 void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
                               const float* x, const float* dy, float* dkernel) {
-  const FilteringPass pass = forward_pass(size);
+  const FilteringPass pass = filtering_pass(size);
   const std::int64_t in = pass.in_channels;
   const std::int64_t out = pass.out_channels;
+  if (has_many_channels(in, out, true)) {
+    return wide_filtering_gradient(*filter.wide, pass, x, dy, dkernel);
+  }
   const std::int64_t sum_size = filter.sum_size(in, out);
   const std::int64_t affordable =
       std::max<std::int64_t>(1, kSumBytes / (sum_size * std::int64_t{sizeof(float)}));

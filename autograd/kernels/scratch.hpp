@@ -1,6 +1,7 @@
-// Scratch: uninitialized, 64-byte aligned memory for the length of a scope.
+// Scratch: uninitialized, 64-byte aligned memory for the length of a scope; Zeros: the same, all 0.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <lamina/autograd/tensor/allocator.hpp>
@@ -23,6 +24,11 @@ class Scratch {
  private:
   std::size_t bytes_;
   T* data_;
+};
+
+class Zeros : public Scratch<float> {
+ public:
+  explicit Zeros(std::int64_t count) : Scratch(count) { std::fill_n(data(), count, 0.0F); }
 };
 
 }  // namespace lamina::kernels

@@ -1,5 +1,5 @@
-// What an instruction set has for minimal filtering, as a table of functions over raw memory. Used
-// by minimal_filtering.cpp, which cuts the work, brings the memory and adds the sums.
+// What an instruction set has for minimal filtering, as tables of functions over raw memory. Used by
+// minimal_filtering.cpp and wide_filtering.cpp, which cut the work, bring the memory and add the sums.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,52 @@ struct FilteringPass {
   std::int64_t above, left;
 };
 
+// The kernel (taps, taps, in, out) of a pass. Turned: it lies as (taps, taps, out, in) and is turned
+// around, as the input's gradient needs it.
+struct KernelView {
+  const float* data;
+  std::int64_t in_channels, out_channels;
+  bool turned;
+};
+
+struct TileRange {
+  std::int64_t first, count;
+};
+
+// What one instruction set has for one size of kernels and many channels, where the whole kernel at
+// all points would leave the caches. The input of a range of tiles, a chunk, is transformed as a
+// whole; then each part of the output channels is computed at once, kernel's transform included.
+// Serial loops over memory of the caller; at least 16 channels, in and out.
+struct WideFilter {
+  std::int64_t outputs;  // per tile and axis
+  std::int64_t points;   // per tile
+  std::int64_t (*parts)(std::int64_t out_channels);
+
+  // Tiles [first, last), counted from the beginning of the chunk, at every point. `zeros`: as many as
+  // there are channels.
+  std::int64_t (*input_size)(std::int64_t tiles, std::int64_t in_channels);
+  void (*spread_input)(const FilteringPass& pass, const float* x, const float* zeros,
+                       const TileRange& chunk, std::int64_t first, std::int64_t last,
+                       float* spectrum);
+
+  // The outputs of a chunk, for one part of the channels.
+  std::int64_t (*scratch_size)(std::int64_t tiles, std::int64_t in_channels);
+  void (*apply)(const FilteringPass& pass, const KernelView& kernel, const float* spectrum,
+                const TileRange& chunk, std::int64_t part, float* scratch, float* y);
+
+  // The same for the kernel's gradient: the output's gradient at every point; what a chunk gives to
+  // the sums of one part, stored there or added; the gradient from the sums.
+  std::int64_t (*gradient_size)(std::int64_t tiles, std::int64_t out_channels);
+  void (*spread_gradient)(const FilteringPass& pass, const float* dy, const float* zeros,
+                          const TileRange& chunk, std::int64_t first, std::int64_t last,
+                          float* spectrum);
+  std::int64_t (*sum_size)(std::int64_t in_channels);
+  void (*add_gradient)(const FilteringPass& pass, const float* input, const float* gradient,
+                       std::int64_t tiles, std::int64_t part, bool add, float* sum);
+  void (*finish_gradient)(const FilteringPass& pass, std::int64_t part, const float* sum,
+                          float* dkernel);
+};
+
 // What one instruction set has for one size of kernels: serial loops over memory of the caller.
 // Tiles of all images are numbered through. At least 16 channels, in and out.
 struct MinimalFilter {
@@ -22,12 +68,10 @@ struct MinimalFilter {
   std::int64_t points;   // per tile
   std::int64_t block;    // tiles that are transformed together; the scratch memory holds one block
 
-  // The kernel (taps, taps, in, out) at every point, for input channels [first, last). Turned: the
-  // kernel is (taps, taps, out, in) and turned around, as the input's gradient needs it.
+  // The kernel at every point, for input channels [first, last).
   std::int64_t (*filters_size)(std::int64_t in_channels, std::int64_t out_channels);
-  void (*transform_filters)(const float* kernel, std::int64_t in_channels,
-                            std::int64_t out_channels, bool turned, std::int64_t first,
-                            std::int64_t last, float* filters);
+  void (*transform_filters)(const KernelView& kernel, std::int64_t first, std::int64_t last,
+                            float* filters);
 
   // Tiles [first, last) of y. `zeros`: as many as there are input channels.
   std::int64_t (*scratch_size)(const FilteringPass& pass);
@@ -45,14 +89,20 @@ struct MinimalFilter {
   void (*finish_gradient)(std::int64_t in_channels, std::int64_t out_channels, const float* sums,
                           std::int64_t count, std::int64_t first, std::int64_t last,
                           float* dkernel);
+
+  const WideFilter* wide;
 };
 
-// Defined by levels/minimal_filtering.cpp, which is compiled once per level; null for other taps.
+// Defined by levels/minimal_filtering.cpp and levels/wide_filtering.cpp, which are compiled once per
+// level. minimal_filter() is null for other taps than 3 and 5; precise, it takes more products where
+// that rounds less: F(2, 5) instead of F(3, 5).
 namespace avx2 {
-const MinimalFilter* minimal_filter(std::int64_t taps, bool kernel_gradient);
-}
+const MinimalFilter* minimal_filter(std::int64_t taps, bool precise);
+extern const WideFilter wide_filter_3, wide_filter_5, wide_precise_filter_5;
+}  // namespace avx2
 namespace avx512 {
-const MinimalFilter* minimal_filter(std::int64_t taps, bool kernel_gradient);
-}
+const MinimalFilter* minimal_filter(std::int64_t taps, bool precise);
+extern const WideFilter wide_filter_3, wide_filter_5, wide_precise_filter_5;
+}  // namespace avx512
 
 }  // namespace lamina::kernels

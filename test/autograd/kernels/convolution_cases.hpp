@@ -2,12 +2,16 @@
 // result is from them.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/instruction_set.hpp>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "support/levels.hpp"
@@ -61,6 +65,44 @@ inline Results<float> by_kernels(const ConvolutionSize& size, InstructionSet lev
   direct_input_gradient(*kernels, size, o.dy.data(), o.kernel.data(), r.dx.mutable_data());
   direct_weight_gradient(*kernels, size, o.x.data(), o.dy.data(), r.dkernel.mutable_data());
   return r;
+}
+
+inline ConvolutionSize size_of(std::int64_t images, std::int64_t rows, std::int64_t columns,
+                               std::int64_t in_channels, std::int64_t out_channels,
+                               std::int64_t taps, std::array<std::int64_t, 4> padding) {
+  const auto axis = [&](std::int64_t in, std::int64_t before, std::int64_t after) {
+    return WindowAxis{
+        .in = in, .out = in + before + after - taps + 1, .kernel = taps, .before = before};
+  };
+  return {.images = images,
+          .rows = axis(rows, padding[0], padding[1]),
+          .columns = axis(columns, padding[2], padding[3]),
+          .in_channels = in_channels,
+          .out_channels = out_channels,
+          .exact = true};
+}
+
+inline ConvolutionSize same(std::int64_t images, std::int64_t extent, std::int64_t in_channels,
+                            std::int64_t out_channels, std::int64_t taps) {
+  const std::int64_t p = taps / 2;
+  return size_of(images, extent, extent, in_channels, out_channels, taps, {p, p, p, p});
+}
+
+inline std::string text_of(const ConvolutionSize& size, InstructionSet level) {
+  return fmt::format("{}: {} x {} x {} x {} padding {}, {} kernel {} -> {}", to_string(level),
+                     size.images, size.rows.in, size.columns.in, size.in_channels, size.rows.before,
+                     size.columns.before, size.rows.kernel, size.out_channels);
+}
+
+// rms of the difference, relative to the rms of what is expected; NaN counts as a difference.
+inline double error_of(const Tensor<float>& result, const Tensor<double>& expected) {
+  double squares = 0, differences = 0;
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double difference = result.data()[i] - expected.data()[i];
+    differences += difference * difference;
+    squares += expected.data()[i] * expected.data()[i];
+  }
+  return differences == 0 ? 0 : std::sqrt(differences / squares);
 }
 
 // The largest difference, relative to the rms of what is expected: a wrong element in a large

@@ -1,15 +1,11 @@
 // Minimal filtering on every level of this machine against the direct method in double: rims,
 // tails, paddings, accuracy, threads, and where it is chosen.
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <array>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include "convolution_cases.hpp"
@@ -19,33 +15,6 @@ namespace lamina::kernels {
 namespace {
 
 using namespace test_cases;
-
-ConvolutionSize size_of(std::int64_t images, std::int64_t rows, std::int64_t columns,
-                        std::int64_t in_channels, std::int64_t out_channels, std::int64_t taps,
-                        std::array<std::int64_t, 4> padding) {
-  const auto axis = [&](std::int64_t in, std::int64_t before, std::int64_t after) {
-    return WindowAxis{
-        .in = in, .out = in + before + after - taps + 1, .kernel = taps, .before = before};
-  };
-  return {.images = images,
-          .rows = axis(rows, padding[0], padding[1]),
-          .columns = axis(columns, padding[2], padding[3]),
-          .in_channels = in_channels,
-          .out_channels = out_channels,
-          .exact = true};
-}
-
-ConvolutionSize same(std::int64_t images, std::int64_t extent, std::int64_t in_channels,
-                     std::int64_t out_channels, std::int64_t taps) {
-  const std::int64_t p = taps / 2;
-  return size_of(images, extent, extent, in_channels, out_channels, taps, {p, p, p, p});
-}
-
-std::string text_of(const ConvolutionSize& size, InstructionSet level) {
-  return fmt::format("{}: {} x {} x {} x {} padding {}, {} kernel {} -> {}", to_string(level),
-                     size.images, size.rows.in, size.columns.in, size.in_channels, size.rows.before,
-                     size.columns.before, size.rows.kernel, size.out_channels);
-}
 
 Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const Operands& o) {
   Results<float> r = blank<float>(o);
@@ -62,17 +31,6 @@ Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const
   filtered_weight_gradient(filter(Pass::weight_gradient), size, o.x.data(), o.dy.data(),
                            r.dkernel.mutable_data());
   return r;
-}
-
-// rms of the difference, relative to the rms of what is expected; NaN counts as a difference.
-double error_of(const Tensor<float>& result, const Tensor<double>& expected) {
-  double squares = 0, differences = 0;
-  for (std::int64_t i = 0; i < expected.size(); ++i) {
-    const double difference = result.data()[i] - expected.data()[i];
-    differences += difference * difference;
-    squares += expected.data()[i] * expected.data()[i];
-  }
-  return differences == 0 ? 0 : std::sqrt(differences / squares);
 }
 
 void check(const ConvolutionSize& size) {
@@ -147,7 +105,9 @@ BOOST_AUTO_TEST_CASE(rounds_at_most_four_times_as_much_as_the_direct_method) {
   for (const ConvolutionSize& size :
        {same(16, 14, 16, 16, 3), same(16, 14, 128, 48, 3), same(8, 14, 256, 64, 3),
         same(16, 14, 24, 40, 3), same(16, 14, 48, 24, 5), same(32, 14, 32, 64, 5),
-        same(16, 14, 70, 48, 5), same(4, 28, 64, 64, 3), same(16, 14, 32, 16, 5)}) {
+        same(16, 14, 70, 48, 5), same(4, 28, 64, 64, 3), same(16, 14, 32, 16, 5),
+        same(64, 4, 64, 128, 5), same(48, 4, 256, 64, 5), same(24, 6, 128, 32, 5),
+        same(24, 12, 128, 64, 5), same(12, 13, 32, 128, 5), same(64, 4, 256, 128, 3)}) {
     for (const bool rectified : {false, true}) {
       Operands operands(size);
       if (rectified) {
@@ -178,14 +138,17 @@ BOOST_AUTO_TEST_CASE(is_chosen_where_it_is_faster) {
   for (const Pass pass : {Pass::forward, Pass::input_gradient, Pass::weight_gradient}) {
     BOOST_TEST(chosen(same(128, 14, 32, 64, 5), pass) == x86);
     BOOST_TEST(chosen(same(32, 56, 64, 64, 3), pass) == x86);
-    BOOST_TEST(!chosen(same(1, 14, 64, 64, 3), pass));     // too few tiles
-    BOOST_TEST(!chosen(same(64, 2, 64, 64, 3), pass));     // a quarter of each tile used
-    BOOST_TEST(!chosen(same(8, 28, 1024, 512, 3), pass));  // not measured
+    BOOST_TEST(!chosen(same(1, 14, 64, 64, 3), pass));  // too few tiles
+    BOOST_TEST(!chosen(same(64, 2, 64, 64, 3), pass));  // a quarter of each tile used
+    BOOST_TEST(chosen(same(32, 14, 512, 512, 3), pass) == x86);
+    BOOST_TEST(chosen(same(8, 28, 1024, 512, 3), pass) == x86);
+    BOOST_TEST(!chosen(same(8, 28, 1024, 2048, 3), pass));  // not measured
   }
   BOOST_TEST(chosen(same(32, 14, 32, 16, 3), Pass::input_gradient) == x86);
   BOOST_TEST(chosen(same(32, 14, 256, 64, 3), Pass::weight_gradient) == x86);
-  BOOST_TEST(chosen(same(32, 14, 512, 512, 3), Pass::input_gradient) == x86);
-  BOOST_TEST(!chosen(same(32, 14, 512, 512, 3), Pass::weight_gradient));  // not faster
+  // Neither way is fast for the gradient with many channels on one side only.
+  BOOST_TEST(chosen(same(32, 14, 2048, 64, 3), Pass::forward) == x86);
+  BOOST_TEST(!chosen(same(32, 14, 2048, 64, 3), Pass::weight_gradient));
 }
 
 BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {
