@@ -85,9 +85,9 @@ struct Step {
     if (width < panel.rows() / 2 && images.last - images.first > width) inner = {0, 0};
     for (std::int64_t image = images.first; image < images.last; ++image) {
       for_parts(inner, panel.rows(), [&](std::int64_t first, std::int64_t last) {
-        compute(last - first, tile(image, row, first, row_taps, {0, columns.taps},
-                                   columns.stride * pass.in_channels,
-                                   columns.step * pass.out_channels));
+        compute(last - first,
+                tile(image, row, first, row_taps, {0, columns.taps},
+                     columns.stride * pass.in_channels, columns.step * pass.out_channels));
       });
     }
     rim(images, row, row_taps, {0, inner.first});
@@ -188,9 +188,10 @@ void apply(const DirectPass& pass, std::int64_t block, const float* x, const flo
   if (pass.stream) order_stores();
 }
 
-// Output rows of one image that are summed in a chain, or all of them.
+// Output rows of one image that are summed in a chain: all of them, or parts of about equal size.
 LAMINA_INLINE std::int64_t chain_rows(const DirectPass& pass) {
-  return clamp(kChain / pass.columns.out, 1, pass.rows.out);
+  const std::int64_t most = clamp(kChain / pass.columns.out, 1, pass.rows.out);
+  return divide_up(pass.rows.out, divide_up(pass.rows.out, most));
 }
 
 std::int64_t gradient_scratch_size(const DirectPass& pass) {
@@ -201,6 +202,7 @@ std::int64_t gradient_scratch_size(const DirectPass& pass) {
 struct Chain {
   const DirectPass& pass;
   DirectRange images, rows, channels;
+  std::int64_t x_ahead, dy_ahead;  // distances to what the next chain reads
 
   // All positions of some outputs: x is what the first one of them meets, x_row the distance between
   // two input rows.
@@ -229,9 +231,11 @@ struct Chain {
     tile.dy += panel.first;
     tile.sum_step = padded;
     tile.last_vector = panel.last_vector;
+    tile.x_ahead = panel.first == 0 ? x_ahead : 0;
     for_parts({0, entries}, panel.rows(), [&](std::int64_t first, std::int64_t last) {
       tile.x = x + first;
       tile.sum = sum + first * padded + panel.first;
+      tile.dy_ahead = first == 0 ? dy_ahead : 0;
       kGradientTiles(panel, last - first, tile);
     });
   }
@@ -281,12 +285,18 @@ void add_gradient(const DirectPass& pass, const float* x, const float* dy, Direc
   const std::int64_t positions = (rows.last - rows.first) * pass.columns.out;
   const std::int64_t image_step = by_rows ? 1 : larger(1, kChain / positions);
   const std::int64_t row_step = chain_rows(pass);
+  const bool whole_images = row_step >= rows.last - rows.first;
+  const std::int64_t x_rows =
+      whole_images ? image_step * pass.rows.in : row_step * pass.rows.stride;
+  const std::int64_t dy_rows = whole_images ? image_step * pass.rows.out : row_step;
   for (std::int64_t image = images.first; image < images.last; image += image_step) {
     for (std::int64_t row = rows.first; row < rows.last; row += row_step) {
       const Chain chain{pass,
                         {image, smaller(images.last, image + image_step)},
                         {row, smaller(rows.last, row + row_step)},
-                        channels};
+                        channels,
+                        by_rows ? 0 : x_rows * pass.columns.in * pass.in_channels,
+                        dy_rows * pass.columns.out * pass.out_channels};
       if (by_rows) pad_rows(pass, x + image * image_size, chain.rows, scratch);
       for (std::int64_t out = 0; out < pass.out_channels; out += 2 * kLanes) {
         const Panel panel(pass.out_channels, out);

@@ -152,6 +152,9 @@ struct GradientTile {
   float* sum = nullptr;
   std::int64_t sum_step = 0;
   Mask last_vector = Mask();
+  // Distances to what the next chain reads, which is asked for meanwhile; 0 where others have done so.
+  std::int64_t x_ahead = 0;
+  std::int64_t dy_ahead = 0;
 };
 
 template <int rows, int vectors, bool partial>
@@ -178,6 +181,8 @@ void gradient_tile(const GradientTile& tile) {
             sum[at] = add_product(left, right[v], sum[at]);
           });
         });
+        prefetch(x + tile.x_ahead);
+        unroll<vectors>([&](auto v) { prefetch(dy + v * kLanes + tile.dy_ahead); });
         x += tile.x_column_step;
         dy += tile.dy_column_step;
       }
