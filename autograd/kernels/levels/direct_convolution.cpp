@@ -17,6 +17,8 @@ constexpr std::int64_t kChain = 256;
 constexpr std::int64_t kLongWindow = 64;
 // Up to so many channels, rows are copied with their padding.
 constexpr std::int64_t kFewChannels = 4;
+// In the gradient longer runs make fuller tiles; with more channels than these, images must be large.
+constexpr std::int64_t kFewGradientChannels = 16;
 
 // The input channels from `channel` on of a pass, `depth` of them, and one panel of their kernel.
 struct Step {
@@ -74,7 +76,7 @@ struct Step {
         }
       }
     }
-    kOutputTiles(panel, outputs, tile);
+    kOutputTiles[panel.vectors - 1][panel.partial ? 1 : 0].of[outputs - 1](tile);
   }
 
   LAMINA_INLINE void line(DirectRange images, std::int64_t row) const {
@@ -109,8 +111,8 @@ struct Step {
 
 // Rows are copied with their padding where that makes the windows of a few channels one run each:
 // what is computed for nothing is little, and so is what is copied.
-LAMINA_INLINE bool few_channels(const DirectPass& pass) {
-  return pass.in_channels <= kFewChannels && pass.columns.dilation == 1 && pass.columns.taps > 1;
+LAMINA_INLINE bool few_channels(const DirectPass& pass, std::int64_t most) {
+  return pass.in_channels <= most && pass.columns.dilation == 1 && pass.columns.taps > 1;
 }
 
 // Values of an input row, with the padding that the windows of all outputs read.
@@ -164,7 +166,7 @@ LAMINA_INLINE void apply_blocks(const DirectPass& pass, std::int64_t block, cons
 std::int64_t scratch_size(const DirectPass& pass, std::int64_t rows) {
   const DirectRange inner = inner_outputs(pass.columns);
   const bool rimless = inner.last - inner.first == pass.columns.out;
-  return few_channels(pass) && !rimless ? padded_rows(pass, rows) : 0;
+  return few_channels(pass, kFewChannels) && !rimless ? padded_rows(pass, rows) : 0;
 }
 
 void apply(const DirectPass& pass, std::int64_t block, const float* x, const float* packed,
@@ -194,8 +196,19 @@ LAMINA_INLINE std::int64_t chain_rows(const DirectPass& pass) {
   return divide_up(pass.rows.out, divide_up(pass.rows.out, most));
 }
 
+// The gradient takes rows with their padding, one image at a time.
+LAMINA_INLINE bool sums_by_rows(const DirectPass& pass) {
+  return few_channels(pass, kFewChannels) || (few_channels(pass, kFewGradientChannels) &&
+                                              pass.rows.out * pass.columns.out >= kChain / 2);
+}
+
+// Values of the output's gradient that a chain reads for one panel.
+LAMINA_INLINE std::int64_t panel_size(const DirectPass& pass) {
+  return larger(kChain, pass.columns.out) * 2 * kLanes;
+}
+
 std::int64_t gradient_scratch_size(const DirectPass& pass) {
-  return few_channels(pass) ? padded_rows(pass, chain_rows(pass)) : 0;
+  return panel_size(pass) + (sums_by_rows(pass) ? padded_rows(pass, chain_rows(pass)) : 0);
 }
 
 // Positions that are summed in one chain: some images, or some output rows of one.
@@ -203,16 +216,39 @@ struct Chain {
   const DirectPass& pass;
   DirectRange images, rows, channels;
   std::int64_t x_ahead, dy_ahead;  // distances to what the next chain reads
+  const float* dy;                 // of the first position
+  float* scratch;                  // for dy of one panel
+
+  LAMINA_INLINE std::int64_t positions() const {
+    return (images.last - images.first) * (rows.last - rows.first) * pass.columns.out;
+  }
+
+  // What all tiles of a panel read of dy, laid out so that whole vectors are side by side: at distances
+  // of a power of two they would compete for few lines of the cache.
+  LAMINA_INLINE const float* packed(const Panel& panel) const {
+    const std::int64_t width = panel.vectors * kLanes;
+    if (width == pass.out_channels) return dy;
+    const float* from = dy + panel.first;
+    float* to = scratch;
+    for (std::int64_t i = positions(); i > 0; --i) {
+      if (panel.vectors == 2) store(to, load(from));
+      const std::int64_t last = width - kLanes;
+      store(to + last, panel.partial ? load(panel.last_vector, from + last) : load(from + last));
+      from += pass.out_channels;
+      to += width;
+    }
+    return scratch;
+  }
 
   // All positions of some outputs: x is what the first one of them meets, x_row the distance between
   // two input rows.
-  LAMINA_INLINE GradientTile tile(const float* x, const float* dy, DirectRange row_outputs,
-                                  DirectRange outputs, std::int64_t x_row) const {
-    const std::int64_t out_channels = pass.out_channels;
-    const std::int64_t dy_row = pass.columns.out * out_channels;
+  LAMINA_INLINE GradientTile tile(const Panel& panel, const float* x, const float* panel_dy,
+                                  DirectRange row_outputs, DirectRange outputs,
+                                  std::int64_t x_row) const {
+    const std::int64_t width = panel.vectors * kLanes;
+    const std::int64_t dy_row = pass.columns.out * width;
     return {.x = x,
-            .dy = dy + (images.first * pass.rows.out + row_outputs.first) * dy_row +
-                  outputs.first * out_channels,
+            .dy = panel_dy + (row_outputs.first - rows.first) * dy_row + outputs.first * width,
             .images = images.last - images.first,
             .x_image_step = pass.rows.in * pass.columns.in * pass.in_channels,
             .dy_image_step = pass.rows.out * dy_row,
@@ -221,27 +257,28 @@ struct Chain {
             .dy_row_step = dy_row,
             .columns = outputs.last - outputs.first,
             .x_column_step = pass.columns.stride * pass.in_channels,
-            .dy_column_step = out_channels};
+            .dy_column_step = width};
   }
 
-  LAMINA_INLINE void add(const Panel& panel, GradientTile tile, std::int64_t entries, float* sum,
-                         std::int64_t padded) const {
+  // `first_tap`: nobody has asked yet for what comes next.
+  LAMINA_INLINE void add(const Panel& panel, bool first_tap, GradientTile tile,
+                         std::int64_t entries, float* sum, std::int64_t padded) const {
     if (tile.rows == 0 || tile.columns == 0) return;
     const float* const x = tile.x;
-    tile.dy += panel.first;
+    const std::int64_t next_panel = panel.first + 2 * kLanes;
     tile.sum_step = padded;
-    tile.last_vector = panel.last_vector;
     tile.x_ahead = panel.first == 0 ? x_ahead : 0;
+    tile.ahead = next_panel < pass.out_channels ? dy + next_panel : dy + dy_ahead;
     for_parts({0, entries}, panel.rows(), [&](std::int64_t first, std::int64_t last) {
       tile.x = x + first;
       tile.sum = sum + first * padded + panel.first;
-      tile.dy_ahead = first == 0 ? dy_ahead : 0;
-      kGradientTiles(panel, last - first, tile);
+      tile.ahead_step = first_tap && first == 0 ? pass.out_channels : 0;
+      kGradientTiles[panel.vectors - 1].of[last - first - 1](tile);
     });
   }
 
   // From rows with their padding: all taps of a kernel row at once.
-  LAMINA_INLINE void add_rows(const Panel& panel, const float* padded_rows, const float* dy,
+  LAMINA_INLINE void add_rows(const Panel& panel, const float* padded_rows, const float* panel_dy,
                               float* sum, std::int64_t padded) const {
     const std::int64_t length = padded_row(pass);
     const std::int64_t top = origin(pass.rows, rows.first);
@@ -250,13 +287,14 @@ struct Chain {
       const DirectRange row_outputs = outputs_of(pass.rows, tap, rows);
       const std::int64_t in_row =
           origin(pass.rows, row_outputs.first) + tap * pass.rows.dilation - top;
-      add(panel,
-          tile(padded_rows + in_row * length, dy, row_outputs, {0, pass.columns.out}, length),
+      add(panel, tap == 0,
+          tile(panel, padded_rows + in_row * length, panel_dy, row_outputs, {0, pass.columns.out},
+               length),
           entries, sum + tap * entries * padded, padded);
     }
   }
 
-  LAMINA_INLINE void add_taps(const Panel& panel, const float* x, const float* dy, float* sum,
+  LAMINA_INLINE void add_taps(const Panel& panel, const float* x, const float* panel_dy, float* sum,
                               std::int64_t padded) const {
     const DirectAxis& columns = pass.columns;
     const std::int64_t x_row = columns.in * pass.in_channels;
@@ -271,8 +309,8 @@ struct Chain {
       const std::int64_t in_column = origin(columns, outputs.first) + column_tap * columns.dilation;
       const float* const from = x + (images.first * pass.rows.in + in_row) * x_row +
                                 in_column * pass.in_channels + channels.first;
-      add(panel, tile(from, dy, row_outputs, outputs, x_row), entries, sum + tap * entries * padded,
-          padded);
+      add(panel, tap == 0, tile(panel, from, panel_dy, row_outputs, outputs, x_row), entries,
+          sum + tap * entries * padded, padded);
     }
   }
 };
@@ -281,7 +319,7 @@ void add_gradient(const DirectPass& pass, const float* x, const float* dy, Direc
                   DirectRange rows, DirectRange channels, float* scratch, float* sum) {
   const std::int64_t padded = (pass.out_channels + kLanes - 1) / kLanes * kLanes;
   const std::int64_t image_size = pass.rows.in * pass.columns.in * pass.in_channels;
-  const bool by_rows = few_channels(pass);
+  const bool by_rows = sums_by_rows(pass) && channels.last - channels.first == pass.in_channels;
   const std::int64_t positions = (rows.last - rows.first) * pass.columns.out;
   const std::int64_t image_step = by_rows ? 1 : larger(1, kChain / positions);
   const std::int64_t row_step = chain_rows(pass);
@@ -289,6 +327,8 @@ void add_gradient(const DirectPass& pass, const float* x, const float* dy, Direc
   const std::int64_t x_rows =
       whole_images ? image_step * pass.rows.in : row_step * pass.rows.stride;
   const std::int64_t dy_rows = whole_images ? image_step * pass.rows.out : row_step;
+  const std::int64_t dy_row = pass.columns.out * pass.out_channels;
+  float* const padded_x = scratch + panel_size(pass);
   for (std::int64_t image = images.first; image < images.last; image += image_step) {
     for (std::int64_t row = rows.first; row < rows.last; row += row_step) {
       const Chain chain{pass,
@@ -296,14 +336,17 @@ void add_gradient(const DirectPass& pass, const float* x, const float* dy, Direc
                         {row, smaller(rows.last, row + row_step)},
                         channels,
                         by_rows ? 0 : x_rows * pass.columns.in * pass.in_channels,
-                        dy_rows * pass.columns.out * pass.out_channels};
-      if (by_rows) pad_rows(pass, x + image * image_size, chain.rows, scratch);
+                        dy_rows * dy_row,
+                        dy + (image * pass.rows.out + row) * dy_row,
+                        scratch};
+      if (by_rows) pad_rows(pass, x + image * image_size, chain.rows, padded_x);
       for (std::int64_t out = 0; out < pass.out_channels; out += 2 * kLanes) {
         const Panel panel(pass.out_channels, out);
+        const float* const panel_dy = chain.packed(panel);
         if (by_rows) {
-          chain.add_rows(panel, scratch, dy, sum, padded);
+          chain.add_rows(panel, padded_x, panel_dy, sum, padded);
         } else {
-          chain.add_taps(panel, x, dy, sum, padded);
+          chain.add_taps(panel, x, panel_dy, sum, padded);
         }
       }
     }

@@ -76,32 +76,23 @@ template <class Tile>
 struct Row {
   void (*of[most_rows(1)])(const Tile&);
 };
-template <class Tile>
-struct Table {
-  Row<Tile> at[2][2];  // [vectors - 1][partial]
-
-  LAMINA_INLINE void operator()(const Panel& panel, std::int64_t rows, const Tile& tile) const {
-    at[panel.vectors - 1][panel.partial ? 1 : 0].of[rows - 1](tile);
-  }
-};
 
 template <int vectors, bool partial, int... i>
 constexpr Row<OutputTile> output_tiles(std::integer_sequence<int, i...>) {
   return {{output_tile<i + 1, vectors, partial>...}};
 }
-template <int vectors, bool partial, int... i>
+template <int vectors, int... i>
 constexpr Row<GradientTile> gradient_tiles(std::integer_sequence<int, i...>) {
-  return {{gradient_tile<i + 1, vectors, partial>...}};
+  return {{gradient_tile<i + 1, vectors>...}};
 }
 template <int vectors>
 using Rows = std::make_integer_sequence<int, most_rows(vectors)>;
 
-constexpr Table<OutputTile> kOutputTiles{
-    {{output_tiles<1, false>(Rows<1>{}), output_tiles<1, true>(Rows<1>{})},
-     {output_tiles<2, false>(Rows<2>{}), output_tiles<2, true>(Rows<2>{})}}};
-constexpr Table<GradientTile> kGradientTiles{
-    {{gradient_tiles<1, false>(Rows<1>{}), gradient_tiles<1, true>(Rows<1>{})},
-     {gradient_tiles<2, false>(Rows<2>{}), gradient_tiles<2, true>(Rows<2>{})}}};
+constexpr Row<OutputTile> kOutputTiles[2][2] = {  // [vectors - 1][partial]
+    {output_tiles<1, false>(Rows<1>{}), output_tiles<1, true>(Rows<1>{})},
+    {output_tiles<2, false>(Rows<2>{}), output_tiles<2, true>(Rows<2>{})}};
+constexpr Row<GradientTile> kGradientTiles[2] = {gradient_tiles<1>(Rows<1>{}),
+                                                 gradient_tiles<2>(Rows<2>{})};
 
 }  // namespace
 }  // namespace lamina::kernels

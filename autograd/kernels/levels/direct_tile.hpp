@@ -151,29 +151,25 @@ struct GradientTile {
   std::int64_t columns, x_column_step, dy_column_step;
   float* sum = nullptr;
   std::int64_t sum_step = 0;
-  Mask last_vector = Mask();
-  // Distances to what the next chain reads, which is asked for meanwhile; 0 where others have done so.
+  // What will be read later is asked for meanwhile: the value of x at this distance from each one (0:
+  // others have done so), and the vectors from `ahead` on, with a distance from position to position.
   std::int64_t x_ahead = 0;
-  std::int64_t dy_ahead = 0;
+  const float* ahead = nullptr;
+  std::int64_t ahead_step = 0;
 };
 
-template <int rows, int vectors, bool partial>
+template <int rows, int vectors>
 void gradient_tile(const GradientTile& tile) {
   Vector sum[rows * vectors];
   unroll<rows * vectors>([&](auto i) { sum[i] = broadcast(0); });
+  const float* ahead = tile.ahead;
   for (std::int64_t image = 0; image < tile.images; ++image) {
     for (std::int64_t row = 0; row < tile.rows; ++row) {
       const float* x = tile.x + image * tile.x_image_step + row * tile.x_row_step;
       const float* dy = tile.dy + image * tile.dy_image_step + row * tile.dy_row_step;
       for (std::int64_t column = 0; column < tile.columns; ++column) {
         Vector right[vectors];
-        unroll<vectors>([&](auto v) {
-          if constexpr (partial && v == vectors - 1) {
-            right[v] = load(tile.last_vector, dy + v * kLanes);
-          } else {
-            right[v] = load(dy + v * kLanes);
-          }
-        });
+        unroll<vectors>([&](auto v) { right[v] = load(dy + v * kLanes); });
         unroll<rows>([&](auto i) {
           const Vector left = broadcast(x[i]);
           unroll<vectors>([&](auto v) {
@@ -182,7 +178,8 @@ void gradient_tile(const GradientTile& tile) {
           });
         });
         prefetch(x + tile.x_ahead);
-        unroll<vectors>([&](auto v) { prefetch(dy + v * kLanes + tile.dy_ahead); });
+        unroll<vectors>([&](auto v) { prefetch(ahead + v * kLanes); });
+        ahead += tile.ahead_step;
         x += tile.x_column_step;
         dy += tile.dy_column_step;
       }

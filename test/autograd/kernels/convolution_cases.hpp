@@ -89,9 +89,13 @@ inline ConvolutionSize same(std::int64_t images, std::int64_t extent, std::int64
 }
 
 inline std::string text_of(const ConvolutionSize& size, InstructionSet level) {
-  return fmt::format("{}: {} x {} x {} x {} padding {}, {} kernel {} -> {}", to_string(level),
-                     size.images, size.rows.in, size.columns.in, size.in_channels, size.rows.before,
-                     size.columns.before, size.rows.kernel, size.out_channels);
+  const auto axis = [](const WindowAxis& a) {
+    return fmt::format("{} taps {} stride {} dilation {} padding {} -> {}", a.in, a.kernel,
+                       a.stride, a.dilation, a.before, a.out);
+  };
+  return fmt::format("{}: {} images, rows {}, columns {}, channels {} -> {}", to_string(level),
+                     size.images, axis(size.rows), axis(size.columns), size.in_channels,
+                     size.out_channels);
 }
 
 // rms of the difference, relative to the rms of what is expected; NaN counts as a difference.

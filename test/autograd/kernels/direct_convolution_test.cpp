@@ -1,12 +1,9 @@
 // The direct method's kernels on every level of this machine against the products of matrices in
 // double: rims, tails, paddings, strides, dilations, chains, threads, infinities, and where they are
 // chosen.
-#include <fmt/core.h>
-
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
-#include <string>
 
 #include "convolution_cases.hpp"
 
@@ -38,22 +35,6 @@ ConvolutionSize size_of(std::int64_t images, const Axis& rows, const Axis& colum
           .in_channels = in_channels,
           .out_channels = out_channels,
           .exact = true};
-}
-
-ConvolutionSize same(std::int64_t images, std::int64_t extent, std::int64_t in_channels,
-                     std::int64_t out_channels, std::int64_t taps) {
-  const Axis axis{.in = extent, .taps = taps, .before = taps / 2, .after = taps / 2};
-  return size_of(images, axis, axis, in_channels, out_channels);
-}
-
-std::string text_of(const ConvolutionSize& size, InstructionSet level) {
-  const auto axis = [](const WindowAxis& a) {
-    return fmt::format("{} taps {} stride {} dilation {} padding {} -> {}", a.in, a.kernel,
-                       a.stride, a.dilation, a.before, a.out);
-  };
-  return fmt::format("{}: {} images, rows {}, columns {}, channels {} -> {}", to_string(level),
-                     size.images, axis(size.rows), axis(size.columns), size.in_channels,
-                     size.out_channels);
 }
 
 void check(const ConvolutionSize& size, double tolerance = 1e-5) {
@@ -124,6 +105,13 @@ BOOST_AUTO_TEST_CASE(take_every_number_of_channels_and_images) {
                     {.in = 18, .taps = 3, .before = 1, .after = 1}, in, out));
     }
   }
+  // Images large enough for the gradient to take padded rows.
+  for (const std::int64_t in : {4, 5, 8, 11, 16, 17}) {
+    check(size_of(2, {.in = 17, .taps = 5, .before = 2, .after = 2},
+                  {.in = 15, .taps = 3, .before = 2, .after = 1}, in, 35));
+    check(size_of(2, {.in = 25, .taps = 3, .stride = 2, .before = 0, .after = 1},
+                  {.in = 24, .taps = 5, .stride = 2, .before = 2, .after = 3}, in, 19));
+  }
   for (const std::int64_t images : {1, 5, 6, 7, 13, 14, 15, 29, 43}) {
     check(same(images, 4, 6, 20, 3));
     check(same(images, 9, 1, 20, 3));
@@ -137,6 +125,7 @@ BOOST_AUTO_TEST_CASE(sum_in_chains) {
   check(same(17, 13, 45, 140, 3));
   check(same(1, 41, 3, 40, 5));
   check(same(1, 37, 10, 40, 5));
+  check(same(2, 12, 16, 520, 5));
 }
 
 BOOST_AUTO_TEST_CASE(are_for_one_group_and_something_to_compute) {
