@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/pooling.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
+#include <lamina/autograd/kernels/tiled_pooling.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
-#include <type_traits>
 
 namespace lamina::kernels {
 
@@ -92,22 +92,6 @@ class TapOffsets {
   const PoolingSize& size_;
   Scratch<std::int64_t> offsets_;
 };
-
-// Maxima are found in strips that stay in registers or the nearest cache. There tap numbers are
-// kept as wide as T, so that value and number are chosen by one vector mask.
-constexpr std::int64_t kStrip = 64;
-
-// As wide as T.
-template <Scalar T>
-using TapNumber = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-
-template <Scalar T>
-void keep_larger(T value, TapNumber<T> number, T& best, TapNumber<T>& winner) {
-  // Not (value <= best) is true for a NaN in either; a NaN that already won stays.
-  const bool wins = !(value <= best) & (best == best);
-  best = wins ? value : best;
-  winner = wins ? number : winner;
-}
 
 // The maxima of channels [0, count) of one window whose elements begin at x; count <= kStrip.
 template <Scalar T, class Index>
@@ -235,10 +219,46 @@ void spread_line(const PoolingSize& size, std::int64_t image, std::int64_t row, 
   }
 }
 
+template <int edge, Scalar T, class Index>
+void max_pooling_of_planes(const PoolingSize& size, const T* x, T* y, Index* winners) {
+  for_images(size, [&](std::int64_t image) {
+    const std::int64_t to = output_offset(size, image, 0, 0);
+    max_of_plane_tiles<edge>(x + input_offset(size, image, 0, 0), size.rows.out, size.columns.out,
+                             y + to, winners + to);
+  });
+}
+
+template <int edge, Scalar T, class Index>
+void max_scatter_to_tiles(const PoolingSize& size, const T* y, const Index* winners, T* x) {
+  const std::int64_t row_step = size.columns.in * size.channels;
+  const std::int64_t covered = size.columns.out * edge * size.channels;
+  for_images(size, [&](std::int64_t image) {
+    T* const to = x + input_offset(size, image, 0, 0);
+    const std::int64_t from = output_offset(size, image, 0, 0);
+    if (size.channels == 1) {
+      scatter_to_plane_tiles<edge>(y + from, winners + from, size.rows.out, size.columns.out, to);
+    } else {
+      const std::int64_t line = size.columns.out * size.channels;
+      for (std::int64_t row = 0; row < size.rows.out; ++row) {
+        scatter_to_tiles<edge>(y + from + row * line, winners + from + row * line, row_step,
+                               size.columns.out, size.channels, to + row * edge * row_step);
+      }
+    }
+    // What no window covers.
+    for (std::int64_t row = 0; row < size.rows.out * edge; ++row) {
+      std::fill(to + row * row_step + covered, to + (row + 1) * row_step, T{0});
+    }
+    std::fill(to + size.rows.out * edge * row_step, to + size.rows.in * row_step, T{0});
+  });
+}
+
 }  // namespace
 
 template <Scalar T, class Index>
 void max_pooling(const PoolingSize& size, const T* x, T* y, Index* winners) {
+  const std::int64_t edge = size.channels == 1 ? tiled_edge(size) : 0;
+  if (edge == 2) return max_pooling_of_planes<2>(size, x, y, winners);
+  if (edge == 3) return max_pooling_of_planes<3>(size, x, y, winners);
   for_lines(size, [&](std::int64_t image, std::int64_t row) {
     if (size.channels == 1) return max_of_plane_line(size, image, row, x, y, winners);
     for (std::int64_t column = 0; column < size.columns.out; ++column) {
@@ -253,6 +273,9 @@ void max_pooling(const PoolingSize& size, const T* x, T* y, Index* winners) {
 
 template <Scalar T, class Index>
 void max_scatter(const PoolingSize& size, const T* y, const Index* winners, T* x) {
+  const std::int64_t edge = tiled_edge(size);
+  if (edge == 2) return max_scatter_to_tiles<2>(size, y, winners, x);
+  if (edge == 3) return max_scatter_to_tiles<3>(size, y, winners, x);
   const std::int64_t image_size = size.rows.in * size.columns.in * size.channels;
   const TapOffsets taps(size);
   for_images(size, [&](std::int64_t image) {

@@ -135,6 +135,31 @@ BOOST_AUTO_TEST_CASE(equals_the_naive_form_over_every_combination_of_options) {
                       {.pool = {3, 2}, .strides = Pair{2, 1}, .padding = Padding(2, 1, 0, 1)});
 }
 
+// Few values, so that many are equal, and some NaNs.
+Tensor<double> with_ties(const Shape& shape) {
+  Tensor<double> x = random_tensor<double>(shape, 7);
+  double* const values = x.mutable_data();
+  for (std::int64_t i = 0; i < x.size(); ++i) {
+    values[i] = i % 23 == 5 ? std::numeric_limits<double>::quiet_NaN() : std::round(2 * values[i]);
+  }
+  return x;
+}
+
+BOOST_AUTO_TEST_CASE(takes_windows_side_by_side_over_all_extents) {
+  for (const std::int64_t edge : {2, 3}) {
+    const PoolingOptions options{.pool = {edge, edge}};
+    for (const std::int64_t columns : {1, 2, 4, 5, 7, 8, 9, 14, 33}) {
+      for (const std::int64_t more : {0, 1}) {
+        check_against_naive(with_ties({2, edge * 5 + more, edge * columns, 3}), options);
+        check_against_naive(with_ties({1, edge * 2, edge * columns + more, 70}), options);
+      }
+    }
+    // As long as a run of the kernel, and longer.
+    check_against_naive(with_ties({1, 4 * edge, 512 / edge * edge, 1}), options);
+    check_against_naive(with_ties({1, 2 * edge, 512 / edge * edge + edge, 2}), options);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(takes_many_channels_and_windows_of_more_than_256_elements) {
   check_against_naive(random_tensor<double>({3, 5, 7, 131}, 2), {.padding = Padding::same});
   check_against_naive(random_tensor<double>({2, 23, 19, 3}, 3),
