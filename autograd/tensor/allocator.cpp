@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <lamina/autograd/tensor/allocator.hpp>
 #include <mutex>
@@ -32,7 +33,7 @@ constexpr std::align_val_t kAlignment{64};
 constexpr std::size_t kSmall = 64 * 1024;           // larger blocks never enter a thread's list
 constexpr std::size_t kThreadLimit = 2 * 1024 * 1024;  // of one thread's list
 constexpr int kClasses = 4 * 64;
-constexpr std::size_t kHugePage = 2 * 1024 * 1024;
+[[maybe_unused]] constexpr std::size_t kHugePage = 2 * 1024 * 1024;
 
 // Classes 0..3 are 64, 128, 192, 256 bytes; then every power of two is divided in four.
 int class_of(std::size_t bytes) {
@@ -69,26 +70,22 @@ struct FreeLists {
   }
 };
 
-// Blocks of a huge page and more begin with one.
-std::align_val_t alignment_of(std::size_t bytes) {
-  return kCaching && bytes >= kHugePage ? std::align_val_t{kHugePage} : kAlignment;
-}
-
 // Kernels walk large tensors with large steps: on pages of 4 KiB they would wait for addresses to be
 // translated, and a fresh block for each page to be zeroed by itself. Where the system has none to
 // give, the block is as good as any.
 void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
-  if (kCaching && bytes >= kHugePage) {
-    madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-  }
+  constexpr std::uintptr_t kPage = 4096;
+  if (!kCaching || bytes < kHugePage) return;
+  const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(memory) / kPage * kPage;
+  madvise(reinterpret_cast<void*>(begin), bytes, MADV_HUGEPAGE);
 #endif
 }
 
 class SystemMemory {
  public:
   void* take(std::size_t bytes) {
-    void* memory = ::operator new(bytes, alignment_of(bytes));
+    void* memory = ::operator new(bytes, kAlignment);
     prefer_huge_pages(memory, bytes);
     allocations_.fetch_add(1, std::memory_order_relaxed);
     const std::size_t now = bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
@@ -99,7 +96,7 @@ class SystemMemory {
   }
   void give(void* memory, std::size_t bytes) noexcept {
     bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-    ::operator delete(memory, alignment_of(bytes));
+    ::operator delete(memory, kAlignment);
   }
   void reset_peak() noexcept {
     peak_.store(bytes_.load(std::memory_order_relaxed), std::memory_order_relaxed);
