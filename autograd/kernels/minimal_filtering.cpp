@@ -25,6 +25,7 @@ constexpr std::int64_t kMostGradientPairs = std::int64_t{1} << 16;
 // the image, whose direct sums are short; and in the kernel's gradient, which sums over positions.
 constexpr std::int64_t kMostChannels5 = 128;
 constexpr std::int64_t kSmallestImage5 = 13;
+constexpr std::int64_t kSmallestPrecise5 = 5;  // below, F(2, 5) comes close to the limit, too
 // Multiply-adds that are worth a job of their own.
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMostJobs = 64;
@@ -154,6 +155,9 @@ const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, Convolut
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
   const FilteringPass run =
       pass == ConvolutionPass::input_gradient ? turned_filtering_pass(size) : filtering_pass(size);
+  if (size.rows.kernel == 5 && std::min(run.out_rows, run.out_columns) < kSmallestPrecise5) {
+    return nullptr;
+  }
   const std::int64_t window = size.rows.kernel * size.columns.kernel;
   const std::int64_t tiles = tiles_of(*filter, run);
   const std::int64_t positions = run.images * run.out_rows * run.out_columns;

@@ -6,6 +6,10 @@
 // channels (two vectors) is one job, which transforms its own kernels, multiplies all points and
 // transforms back. In the kernel's gradient the sums of a part stay with its job.
 //
+// Scratch memory: the input, and for the kernel's gradient the output's gradient, of one chunk at all
+// points (12 MB, or 96 tiles); for more than one chunk the gradient's sums at all points, which is four
+// times a kernel of 3x3.
+//
 // Rounding, infinities: as in minimal_filtering.hpp. Chunks and parts are cut by shape: the same bits
 // on any number of threads.
 // Thread-safety: any thread.

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(rounds_at_most_four_times_as_much_as_the_direct_method) {
        {same(16, 14, 16, 16, 3), same(16, 14, 128, 48, 3), same(8, 14, 256, 64, 3),
         same(16, 14, 24, 40, 3), same(16, 14, 48, 24, 5), same(32, 14, 32, 64, 5),
         same(16, 14, 70, 48, 5), same(4, 28, 64, 64, 3), same(16, 14, 32, 16, 5),
-        same(64, 4, 64, 128, 5), same(48, 4, 256, 64, 5), same(24, 6, 128, 32, 5),
+        same(64, 5, 64, 128, 5), same(48, 5, 256, 64, 5), same(24, 6, 128, 32, 5),
         same(24, 12, 128, 64, 5), same(12, 13, 32, 128, 5), same(64, 4, 256, 128, 3)}) {
     for (const bool rectified : {false, true}) {
       Operands operands(size);
@@ -139,6 +139,7 @@ BOOST_AUTO_TEST_CASE(is_chosen_where_it_is_faster) {
     BOOST_TEST(chosen(same(128, 14, 32, 64, 5), pass) == x86);
     BOOST_TEST(chosen(same(32, 56, 64, 64, 3), pass) == x86);
     BOOST_TEST(!chosen(same(1, 14, 64, 64, 3), pass));  // too few tiles
+    BOOST_TEST(!chosen(same(64, 4, 64, 64, 5), pass));  // would round too much
     BOOST_TEST(!chosen(same(64, 2, 64, 64, 3), pass));  // a quarter of each tile used
     BOOST_TEST(chosen(same(32, 14, 512, 512, 3), pass) == x86);
     BOOST_TEST(chosen(same(8, 28, 1024, 512, 3), pass) == x86);
