@@ -3,6 +3,7 @@
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/kernels/wide_filtering.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <utility>
 
 namespace lamina::kernels {
 
@@ -43,17 +44,10 @@ std::int64_t most_pairs(std::int64_t in, std::int64_t out, bool kernel_gradient)
   return kernel_gradient ? kMostGradientPairs : kMostPairs;
 }
 
-std::int64_t tiles_of(const MinimalFilter& filter, const FilteringPass& pass) {
-  const auto along = [&](std::int64_t extent) {
-    return (extent + filter.outputs - 1) / filter.outputs;
-  };
-  return pass.images * along(pass.out_rows) * along(pass.out_columns);
-}
-
 // Blocks of tiles, shared out to jobs: job i has tiles [first(i), first(i + 1)).
 struct Jobs {
   Jobs(const MinimalFilter& filter, const FilteringPass& pass, std::int64_t most)
-      : tiles(tiles_of(filter, pass)),
+      : tiles(filtering_tiles(pass, filter.outputs)),
         block(filter.block),
         blocks((tiles + block - 1) / block),
         count(std::clamp<std::int64_t>(std::min(blocks, tiles * filter.points * pass.in_channels *
@@ -100,28 +94,29 @@ void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
 
 }  // namespace
 
-FilteringPass filtering_pass(const ConvolutionSize& size) {
-  return {.images = size.images,
-          .in_rows = size.rows.in,
-          .in_columns = size.columns.in,
-          .in_channels = size.in_channels,
-          .out_rows = size.rows.out,
-          .out_columns = size.columns.out,
-          .out_channels = size.out_channels,
-          .above = size.rows.before,
-          .left = size.columns.before};
+FilteringPass filtering_pass(const ConvolutionSize& size, ConvolutionPass pass) {
+  const FilteringPass forward{.images = size.images,
+                              .in_rows = size.rows.in,
+                              .in_columns = size.columns.in,
+                              .in_channels = size.in_channels,
+                              .out_rows = size.rows.out,
+                              .out_columns = size.columns.out,
+                              .out_channels = size.out_channels,
+                              .above = size.rows.before,
+                              .left = size.columns.before};
+  if (pass != ConvolutionPass::input_gradient) return forward;
+  FilteringPass turned = forward;
+  std::swap(turned.in_rows, turned.out_rows);
+  std::swap(turned.in_columns, turned.out_columns);
+  std::swap(turned.in_channels, turned.out_channels);
+  turned.above = size.rows.kernel - 1 - size.rows.before;
+  turned.left = size.columns.kernel - 1 - size.columns.before;
+  return turned;
 }
 
-FilteringPass turned_filtering_pass(const ConvolutionSize& size) {
-  return {.images = size.images,
-          .in_rows = size.rows.out,
-          .in_columns = size.columns.out,
-          .in_channels = size.out_channels,
-          .out_rows = size.rows.in,
-          .out_columns = size.columns.in,
-          .out_channels = size.in_channels,
-          .above = size.rows.kernel - 1 - size.rows.before,
-          .left = size.columns.kernel - 1 - size.columns.before};
+std::int64_t filtering_tiles(const FilteringPass& pass, std::int64_t outputs) {
+  const auto along = [&](std::int64_t extent) { return (extent + outputs - 1) / outputs; };
+  return pass.images * along(pass.out_rows) * along(pass.out_columns);
 }
 
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
@@ -131,8 +126,7 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
       size.groups != 1 || std::min(size.in_channels, size.out_channels) < kFewestChannels) {
     return nullptr;
   }
-  const FilteringPass run =
-      pass == ConvolutionPass::input_gradient ? turned_filtering_pass(size) : filtering_pass(size);
+  const FilteringPass run = filtering_pass(size, pass);
   const bool precise = pass == ConvolutionPass::weight_gradient ||
                        run.in_channels > kMostChannels5 ||
                        std::min(run.out_rows, run.out_columns) < kSmallestImage5;
@@ -153,13 +147,12 @@ const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, Convolut
   const std::int64_t most =
       most_pairs(size.in_channels, size.out_channels, pass == ConvolutionPass::weight_gradient);
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
-  const FilteringPass run =
-      pass == ConvolutionPass::input_gradient ? turned_filtering_pass(size) : filtering_pass(size);
+  const FilteringPass run = filtering_pass(size, pass);
   if (size.rows.kernel == 5 && std::min(run.out_rows, run.out_columns) < kSmallestPrecise5) {
     return nullptr;
   }
   const std::int64_t window = size.rows.kernel * size.columns.kernel;
-  const std::int64_t tiles = tiles_of(*filter, run);
+  const std::int64_t tiles = filtering_tiles(run, filter->outputs);
   const std::int64_t positions = run.images * run.out_rows * run.out_columns;
   // The transforms must be saved by the products: small images leave much of their tiles unused.
   return tiles < kFewestTiles || 2 * tiles * filter->points > positions * window ? nullptr : filter;
@@ -167,18 +160,19 @@ const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, Convolut
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
                           const float* kernel, float* y) {
-  run(filter, filtering_pass(size), x, {kernel, size.in_channels, size.out_channels, false}, y);
+  run(filter, filtering_pass(size, ConvolutionPass::forward), x,
+      {kernel, size.in_channels, size.out_channels, false}, y);
 }
 
 void filtered_input_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
                              const float* dy, const float* kernel, float* dx) {
-  run(filter, turned_filtering_pass(size), dy, {kernel, size.out_channels, size.in_channels, true},
-      dx);
+  run(filter, filtering_pass(size, ConvolutionPass::input_gradient), dy,
+      {kernel, size.out_channels, size.in_channels, true}, dx);
 }
 
 void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize& size,
                               const float* x, const float* dy, float* dkernel) {
-  const FilteringPass pass = filtering_pass(size);
+  const FilteringPass pass = filtering_pass(size, ConvolutionPass::weight_gradient);
   const std::int64_t in = pass.in_channels;
   const std::int64_t out = pass.out_channels;
   if (has_many_channels(in, out, true)) {
@@ -187,7 +181,8 @@ void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize
   const std::int64_t sum_size = filter.sum_size(in, out);
   const std::int64_t affordable =
       std::max<std::int64_t>(1, kSumBytes / (sum_size * std::int64_t{sizeof(float)}));
-  const std::int64_t worth = std::max<std::int64_t>(1, tiles_of(filter, pass) / kWeightBlockTiles);
+  const std::int64_t worth =
+      std::max<std::int64_t>(1, filtering_tiles(pass, filter.outputs) / kWeightBlockTiles);
   const Jobs jobs(filter, pass, std::min({kWeightBlocks, affordable, worth}));
   const Zeros outside(std::max(in, out));
   Scratch<float> sums(jobs.count * sum_size);

@@ -30,8 +30,10 @@ const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, Convolut
 
 // What the levels compute. The input's gradient is a convolution of the output's, with the kernel turned
 // around.
-FilteringPass filtering_pass(const ConvolutionSize& size);
-FilteringPass turned_filtering_pass(const ConvolutionSize& size);
+FilteringPass filtering_pass(const ConvolutionSize& size, ConvolutionPass pass);
+
+// Tiles of all images, `outputs` by `outputs` each.
+std::int64_t filtering_tiles(const FilteringPass& pass, std::int64_t outputs);
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
                           const float* kernel, float* y);

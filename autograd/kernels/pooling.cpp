@@ -11,18 +11,29 @@ namespace {
 // Element visits that are worth a tile of their own.
 constexpr std::int64_t kTileVisits = std::int64_t{1} << 16;
 
-// Calls body(image, row of outputs) for every line, on the pool.
+// Calls body(image, first and last row of outputs) for groups of lines, on the pool.
 template <class Body>
-void for_lines(const PoolingSize& size, Body&& body) {
+void for_line_groups(const PoolingSize& size, Body&& body) {
   const std::int64_t lines = size.images * size.rows.out;
   const std::int64_t visits =
       std::max<std::int64_t>(1, size.columns.out * size.window() * size.channels);
   const std::int64_t per_tile = std::max<std::int64_t>(1, kTileVisits / visits);
   parallel_for((lines + per_tile - 1) / per_tile, [&](std::int64_t tile) {
     const std::int64_t last = std::min(lines, (tile + 1) * per_tile);
-    for (std::int64_t line = tile * per_tile; line < last; ++line) {
-      body(line / size.rows.out, line % size.rows.out);
+    for (std::int64_t line = tile * per_tile; line < last;) {
+      const std::int64_t image = line / size.rows.out;
+      const std::int64_t end = std::min(last, (image + 1) * size.rows.out);
+      body(image, line - image * size.rows.out, end - image * size.rows.out);
+      line = end;
     }
+  });
+}
+
+// Calls body(image, row of outputs) for every line, on the pool.
+template <class Body>
+void for_lines(const PoolingSize& size, Body&& body) {
+  for_line_groups(size, [&](std::int64_t image, std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row < last; ++row) body(image, row);
   });
 }
 
@@ -221,10 +232,10 @@ void spread_line(const PoolingSize& size, std::int64_t image, std::int64_t row, 
 
 template <int edge, Scalar T, class Index>
 void max_pooling_of_planes(const PoolingSize& size, const T* x, T* y, Index* winners) {
-  for_images(size, [&](std::int64_t image) {
-    const std::int64_t to = output_offset(size, image, 0, 0);
-    max_of_plane_tiles<edge>(x + input_offset(size, image, 0, 0), size.rows.out, size.columns.out,
-                             y + to, winners + to);
+  for_line_groups(size, [&](std::int64_t image, std::int64_t first, std::int64_t last) {
+    const std::int64_t to = output_offset(size, image, first, 0);
+    max_of_plane_tiles<edge>(x + input_offset(size, image, first * edge, 0), last - first,
+                             size.columns.out, y + to, winners + to);
   });
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/kernels/wide_filtering.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
@@ -18,10 +19,7 @@ constexpr std::int64_t kJobTiles = 8;
 // All tiles, in chunks of about equal length.
 struct Chunks {
   Chunks(const WideFilter& filter, const FilteringPass& pass) {
-    const auto along = [&](std::int64_t extent) {
-      return (extent + filter.outputs - 1) / filter.outputs;
-    };
-    tiles = pass.images * along(pass.out_rows) * along(pass.out_columns);
+    tiles = filtering_tiles(pass, filter.outputs);
     const std::int64_t tile_bytes =
         filter.points * pass.in_channels * static_cast<std::int64_t>(sizeof(float));
     const std::int64_t most = std::max(kFewestTiles, kChunkBytes / tile_bytes);

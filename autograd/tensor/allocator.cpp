@@ -33,7 +33,6 @@ constexpr std::align_val_t kAlignment{64};
 constexpr std::size_t kSmall = 64 * 1024;           // larger blocks never enter a thread's list
 constexpr std::size_t kThreadLimit = 2 * 1024 * 1024;  // of one thread's list
 constexpr int kClasses = 4 * 64;
-[[maybe_unused]] constexpr std::size_t kHugePage = 2 * 1024 * 1024;
 
 // Classes 0..3 are 64, 128, 192, 256 bytes; then every power of two is divided in four.
 int class_of(std::size_t bytes) {
@@ -75,6 +74,7 @@ struct FreeLists {
 // give, the block is as good as any.
 void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
+  constexpr std::size_t kHugePage = 2 * 1024 * 1024;
   constexpr std::uintptr_t kPage = 4096;
   if (!kCaching || bytes < kHugePage) return;
   const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(memory) / kPage * kPage;

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/instruction_set.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
 #include <string>
 #include <vector>
@@ -120,6 +121,64 @@ inline double largest_error(const Tensor<float>& result, const Tensor<double>& e
     squares += expected.data()[i] * expected.data()[i];
   }
   return largest == 0 ? 0 : largest / std::sqrt(squares / static_cast<double>(expected.size()));
+}
+
+// compute(size, level, operands) against the direct method in double, on every level.
+template <class Compute>
+void check_against_double(const ConvolutionSize& size, double tolerance, Compute compute) {
+  const Operands operands(size);
+  const Results<double> expected = direct<double>(size, operands);
+  for (const InstructionSet level : levels_with_kernels()) {
+    BOOST_TEST_CONTEXT(text_of(size, level)) {
+      const Results<float> got = compute(size, level, operands);
+      BOOST_TEST(largest_error(got.y, expected.y) < tolerance);
+      BOOST_TEST(largest_error(got.dx, expected.dx) < tolerance);
+      BOOST_TEST(largest_error(got.dkernel, expected.dkernel) < tolerance);
+    }
+  }
+}
+
+// Its rms error is at most four times that of the kernels of the direct method, also where no input is
+// negative, as behind a ReLU.
+template <class Compute>
+void check_rounding(const ConvolutionSize& size, Compute compute) {
+  for (const bool rectified : {false, true}) {
+    Operands operands(size);
+    if (rectified) {
+      float* const x = operands.x.mutable_data();
+      for (std::int64_t i = 0; i < operands.x.size(); ++i) x[i] = std::max(x[i], 0.0F);
+    }
+    const Results<double> expected = direct<double>(size, operands);
+    for (const InstructionSet level : levels_with_kernels()) {
+      BOOST_TEST_CONTEXT(text_of(size, level) << (rectified ? " rectified" : "")) {
+        const Results<float> plain = by_kernels(size, level, operands);
+        const Results<float> got = compute(size, level, operands);
+        BOOST_TEST(error_of(got.y, expected.y) < 4 * error_of(plain.y, expected.y));
+        BOOST_TEST(error_of(got.dx, expected.dx) < 4 * error_of(plain.dx, expected.dx));
+        BOOST_TEST(error_of(got.dkernel, expected.dkernel) <
+                   4 * error_of(plain.dkernel, expected.dkernel));
+      }
+    }
+  }
+}
+
+template <class Compute>
+void check_one_and_two_threads(const ConvolutionSize& size, Compute compute) {
+  const int before = threads();
+  const Operands operands(size);
+  for (const InstructionSet level : levels_with_kernels()) {
+    BOOST_TEST_CONTEXT(text_of(size, level)) {
+      Results<float> results[2];
+      for (int count = 1; count <= 2; ++count) {
+        set_threads(count);
+        results[count - 1] = compute(size, level, operands);
+      }
+      BOOST_TEST(identical(results[0].y, results[1].y));
+      BOOST_TEST(identical(results[0].dx, results[1].dx));
+      BOOST_TEST(identical(results[0].dkernel, results[1].dkernel));
+    }
+  }
+  set_threads(before);
 }
 
 }  // namespace lamina::kernels::test_cases

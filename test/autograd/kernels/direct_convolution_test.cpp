@@ -3,7 +3,6 @@
 // chosen.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
-#include <lamina/autograd/tensor/parallel.hpp>
 
 #include "convolution_cases.hpp"
 
@@ -37,18 +36,9 @@ ConvolutionSize size_of(std::int64_t images, const Axis& rows, const Axis& colum
           .exact = true};
 }
 
+// Rounding of some hundred products is some 1e-6 of the rms; an element that is missed is 1.
 void check(const ConvolutionSize& size, double tolerance = 1e-5) {
-  const Operands operands(size);
-  const Results<double> expected = direct<double>(size, operands);
-  for (const InstructionSet level : levels_with_kernels()) {
-    BOOST_TEST_CONTEXT(text_of(size, level)) {
-      const Results<float> got = by_kernels(size, level, operands);
-      // Rounding of some hundred products is some 1e-6 of the rms; an element that is missed is 1.
-      BOOST_TEST(largest_error(got.y, expected.y) < tolerance);
-      BOOST_TEST(largest_error(got.dx, expected.dx) < tolerance);
-      BOOST_TEST(largest_error(got.dkernel, expected.dkernel) < tolerance);
-    }
-  }
+  check_against_double(size, tolerance, by_kernels);
 }
 
 BOOST_AUTO_TEST_SUITE(direct_convolution_kernels)
@@ -147,26 +137,12 @@ BOOST_AUTO_TEST_CASE(are_for_one_group_and_something_to_compute) {
 }
 
 BOOST_AUTO_TEST_CASE(give_the_same_bits_for_one_and_two_threads) {
-  const int before = threads();
   for (const ConvolutionSize& size :
        {same(29, 13, 1, 37, 5), same(29, 13, 34, 37, 3), same(2, 40, 9, 70, 3),
         size_of(9, {.in = 30, .taps = 3, .stride = 2}, {.in = 31, .taps = 3, .stride = 2}, 40,
                 80)}) {
-    const Operands operands(size);
-    for (const InstructionSet level : levels_with_kernels()) {
-      BOOST_TEST_CONTEXT(text_of(size, level)) {
-        Results<float> results[2];
-        for (int count = 1; count <= 2; ++count) {
-          set_threads(count);
-          results[count - 1] = by_kernels(size, level, operands);
-        }
-        BOOST_TEST(identical(results[0].y, results[1].y));
-        BOOST_TEST(identical(results[0].dx, results[1].dx));
-        BOOST_TEST(identical(results[0].dkernel, results[1].dkernel));
-      }
-    }
+    check_one_and_two_threads(size, by_kernels);
   }
-  set_threads(before);
 }
 
 // Which images make a tile together changes nothing: an image's results are those that it has alone.

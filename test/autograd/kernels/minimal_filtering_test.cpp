@@ -4,7 +4,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
-#include <lamina/autograd/tensor/parallel.hpp>
 #include <limits>
 #include <vector>
 
@@ -33,19 +32,8 @@ Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const
   return r;
 }
 
-void check(const ConvolutionSize& size) {
-  const Operands operands(size);
-  const Results<double> expected = direct<double>(size, operands);
-  for (const InstructionSet level : levels_with_kernels()) {
-    BOOST_TEST_CONTEXT(text_of(size, level)) {
-      const Results<float> got = filtered(size, level, operands);
-      // rms errors are below 2e-6; the largest of some thousands is about 5 times that.
-      BOOST_TEST(largest_error(got.y, expected.y) < 2e-5);
-      BOOST_TEST(largest_error(got.dx, expected.dx) < 2e-5);
-      BOOST_TEST(largest_error(got.dkernel, expected.dkernel) < 2e-5);
-    }
-  }
-}
+// rms errors are below 2e-6; the largest of some thousands is about 5 times that.
+void check(const ConvolutionSize& size) { check_against_double(size, 2e-5, filtered); }
 
 BOOST_AUTO_TEST_SUITE(minimal_filtering)
 
@@ -108,24 +96,7 @@ BOOST_AUTO_TEST_CASE(rounds_at_most_four_times_as_much_as_the_direct_method) {
         same(16, 14, 70, 48, 5), same(4, 28, 64, 64, 3), same(16, 14, 32, 16, 5),
         same(64, 5, 64, 128, 5), same(48, 5, 256, 64, 5), same(24, 6, 128, 32, 5),
         same(24, 12, 128, 64, 5), same(12, 13, 32, 128, 5), same(64, 4, 256, 128, 3)}) {
-    for (const bool rectified : {false, true}) {
-      Operands operands(size);
-      if (rectified) {
-        float* const x = operands.x.mutable_data();
-        for (std::int64_t i = 0; i < operands.x.size(); ++i) x[i] = std::max(x[i], 0.0F);
-      }
-      const Results<double> expected = direct<double>(size, operands);
-      for (const InstructionSet level : levels_with_kernels()) {
-        BOOST_TEST_CONTEXT(text_of(size, level) << (rectified ? " rectified" : "")) {
-          const Results<float> plain = by_kernels(size, level, operands);
-          const Results<float> got = filtered(size, level, operands);
-          BOOST_TEST(error_of(got.y, expected.y) < 4 * error_of(plain.y, expected.y));
-          BOOST_TEST(error_of(got.dx, expected.dx) < 4 * error_of(plain.dx, expected.dx));
-          BOOST_TEST(error_of(got.dkernel, expected.dkernel) <
-                     4 * error_of(plain.dkernel, expected.dkernel));
-        }
-      }
-    }
+    check_rounding(size, filtered);
   }
 }
 
@@ -153,22 +124,9 @@ BOOST_AUTO_TEST_CASE(is_chosen_where_it_is_faster) {
 }
 
 BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {
-  const int before = threads();
   for (const std::int64_t taps : {3, 5}) {
-    const ConvolutionSize size = same(29, 13, 34, 37, taps);
-    const Operands operands(size);
-    for (const InstructionSet level : levels_with_kernels()) {
-      Results<float> results[2];
-      for (int count = 1; count <= 2; ++count) {
-        set_threads(count);
-        results[count - 1] = filtered(size, level, operands);
-      }
-      BOOST_TEST(identical(results[0].y, results[1].y));
-      BOOST_TEST(identical(results[0].dx, results[1].dx));
-      BOOST_TEST(identical(results[0].dkernel, results[1].dkernel));
-    }
+    check_one_and_two_threads(same(29, 13, 34, 37, taps), filtered);
   }
-  set_threads(before);
 }
 
 // An image's result does not depend on the images beside it, and one NaN stays in the tiles around

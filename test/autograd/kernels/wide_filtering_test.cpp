@@ -3,10 +3,8 @@
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/wide_filtering.hpp>
-#include <lamina/autograd/tensor/parallel.hpp>
 
 #include "convolution_cases.hpp"
-#include "support/numbers.hpp"
 
 namespace lamina::kernels {
 namespace {
@@ -22,27 +20,17 @@ Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const
   };
   using Pass = ConvolutionPass;
   const std::int64_t in = size.in_channels, out = size.out_channels;
-  wide_filtering(filter(Pass::forward), filtering_pass(size), o.x.data(),
+  wide_filtering(filter(Pass::forward), filtering_pass(size, Pass::forward), o.x.data(),
                  {o.kernel.data(), in, out, false}, r.y.mutable_data());
-  wide_filtering(filter(Pass::input_gradient), turned_filtering_pass(size), o.dy.data(),
-                 {o.kernel.data(), out, in, true}, r.dx.mutable_data());
-  wide_filtering_gradient(filter(Pass::weight_gradient), filtering_pass(size), o.x.data(),
-                          o.dy.data(), r.dkernel.mutable_data());
+  wide_filtering(filter(Pass::input_gradient), filtering_pass(size, Pass::input_gradient),
+                 o.dy.data(), {o.kernel.data(), out, in, true}, r.dx.mutable_data());
+  wide_filtering_gradient(filter(Pass::weight_gradient),
+                          filtering_pass(size, Pass::weight_gradient), o.x.data(), o.dy.data(),
+                          r.dkernel.mutable_data());
   return r;
 }
 
-void check(const ConvolutionSize& size) {
-  const Operands operands(size);
-  const Results<double> expected = direct<double>(size, operands);
-  for (const InstructionSet level : levels_with_kernels()) {
-    BOOST_TEST_CONTEXT(text_of(size, level)) {
-      const Results<float> got = filtered(size, level, operands);
-      BOOST_TEST(largest_error(got.y, expected.y) < 2e-5);
-      BOOST_TEST(largest_error(got.dx, expected.dx) < 2e-5);
-      BOOST_TEST(largest_error(got.dkernel, expected.dkernel) < 2e-5);
-    }
-  }
-}
+void check(const ConvolutionSize& size) { check_against_double(size, 2e-5, filtered); }
 
 BOOST_AUTO_TEST_SUITE(wide_filtering)
 
@@ -77,38 +65,14 @@ BOOST_AUTO_TEST_CASE(takes_more_than_one_chunk) { check(same(27, 8, 1024, 1024, 
 BOOST_AUTO_TEST_CASE(rounds_at_most_four_times_as_much_as_the_direct_method) {
   for (const ConvolutionSize& size :
        {same(32, 7, 256, 256, 3), same(8, 14, 96, 704, 3), same(24, 7, 192, 384, 5)}) {
-    Operands operands(size);
-    const Results<double> expected = direct<double>(size, operands);
-    for (const InstructionSet level : levels_with_kernels()) {
-      BOOST_TEST_CONTEXT(text_of(size, level)) {
-        const Results<float> plain = by_kernels(size, level, operands);
-        const Results<float> got = filtered(size, level, operands);
-        BOOST_TEST(error_of(got.y, expected.y) < 4 * error_of(plain.y, expected.y));
-        BOOST_TEST(error_of(got.dx, expected.dx) < 4 * error_of(plain.dx, expected.dx));
-        BOOST_TEST(error_of(got.dkernel, expected.dkernel) <
-                   4 * error_of(plain.dkernel, expected.dkernel));
-      }
-    }
+    check_rounding(size, filtered);
   }
 }
 
 BOOST_AUTO_TEST_CASE(gives_the_same_bits_for_one_and_two_threads) {
-  const int before = threads();
   for (const std::int64_t taps : {3, 5}) {
-    const ConvolutionSize size = same(29, 13, 34, 70, taps);
-    const Operands operands(size);
-    for (const InstructionSet level : levels_with_kernels()) {
-      Results<float> results[2];
-      for (int count = 1; count <= 2; ++count) {
-        set_threads(count);
-        results[count - 1] = filtered(size, level, operands);
-      }
-      BOOST_TEST(identical(results[0].y, results[1].y));
-      BOOST_TEST(identical(results[0].dx, results[1].dx));
-      BOOST_TEST(identical(results[0].dkernel, results[1].dkernel));
-    }
+    check_one_and_two_threads(same(29, 13, 34, 70, taps), filtered);
   }
-  set_threads(before);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -154,6 +154,7 @@ BOOST_AUTO_TEST_CASE(takes_windows_side_by_side_over_all_extents) {
         check_against_naive(with_ties({1, edge * 2, edge * columns + more, 70}), options);
       }
     }
+    check_against_naive(with_ties({2, 100 * edge, 480, 1}), options);  // several jobs
     // As long as a run of the kernel, and longer.
     check_against_naive(with_ties({1, 4 * edge, 512 / edge * edge, 1}), options);
     check_against_naive(with_ties({1, 2 * edge, 512 / edge * edge + edge, 2}), options);
