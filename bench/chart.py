@@ -110,7 +110,7 @@ def chart(rows, cpu=None):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("rows", nargs="+", help="files of JSON: arrays of rows, or a baseline")
     parser.add_argument("picture", help="the SVG to write")
     parser.add_argument("--leave-out", metavar="REGEX", help="cases that are not drawn")

@@ -94,7 +94,7 @@ class Comparison:
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--lamina", required=True, help="path of lamina_bench")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND",
                         help="a program that does the same work; may be repeated")

@@ -56,7 +56,7 @@ def write_family(path, family, lists):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("folder", type=pathlib.Path, help="gets nn/*.json")
     parser.add_argument("--count", type=int, default=300, help="cases per family")
     parser.add_argument("--seed", type=int, default=1)

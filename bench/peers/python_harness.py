@@ -104,7 +104,7 @@ def measured(make, threads, seconds):
 
 def main(program, cases, start, about):
     """`cases` maps names to functions that make (run, check); `start` is told the number of threads."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--benchmark_list_tests", default="false")
     parser.add_argument("--benchmark_filter", default=".")

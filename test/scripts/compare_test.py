@@ -205,7 +205,8 @@ class Compare(Programs):
                                     (["--lamina", ""], "--lamina must name a program; got ''"),
                                     (["--lamina", given, "--filter", "("],
                                      "--filter must be a regular expression; got '('"),
-                                    (["--lamina", given, "--threads", "0"], "--threads must be numbers from 1 on")):
+                                    (["--lamina", given, "--threads", "0"], "--threads must be numbers from 1 on"),
+                                    (["--lamina", given, "--thread", "2"], "unrecognized arguments: --thread 2")):
             outcome = self.run_programs(*arguments)
             self.assertNotEqual(outcome.returncode, 0)
             self.assertIn(expected, outcome.stderr.splitlines()[-1])
