@@ -22,6 +22,13 @@ constexpr std::int64_t kInnerBlock = 4096;
 // Results of so many bytes leave the caches before anybody reads them.
 constexpr std::int64_t kStreamedBytes = std::int64_t{12} << 20;
 
+// Rows of a transposed matrix are read from all over it: where that is more pages than a processor
+// keeps the addresses of, so many rows at a time are copied close together first.
+constexpr std::int64_t kDistantBytes = std::int64_t{128} * 4096;
+constexpr std::int64_t kCloseRows = 256;
+constexpr std::int64_t kReadTogether = 256;  // inner indices that a product reads again and again
+constexpr std::int64_t kCopyPays = 128;      // columns
+
 // Before main, when no other thread can be in OpenBLAS.
 [[maybe_unused]] const bool core_chosen = [] {
   choose_blas_core();
@@ -115,6 +122,9 @@ class Multiplier {
       return;
     }
     if constexpr (std::is_same_v<T, float>) {
+      if (product_ != nullptr && columns >= kCopyPays && is_distant(a, inner)) {
+        return multiply_copies(rows, columns, inner, a, operand(b), c, c_stride);
+      }
       if (product_ != nullptr) {
         return product_(rows, columns, inner, operand(a), operand(b), c, c_stride, how_);
       }
@@ -123,6 +133,27 @@ class Multiplier {
   }
 
  private:
+  static bool is_distant(MatrixView<float> a, std::int64_t inner) {
+    return a.transposed &&
+           a.stride * std::min(inner, kReadTogether) * std::int64_t{sizeof(float)} > kDistantBytes;
+  }
+
+  void multiply_copies(std::int64_t rows, std::int64_t columns, std::int64_t inner,
+                       MatrixView<float> a, ProductOperand b, float* c,
+                       std::int64_t c_stride) const {
+    const std::int64_t parts = (rows + kCloseRows - 1) / kCloseRows;
+    const std::int64_t height = ((rows + parts - 1) / parts + 15) / 16 * 16;
+    Scratch<float> close(inner * height);
+    for (std::int64_t first = 0; first < rows; first += height) {
+      const std::int64_t count = std::min(height, rows - first);
+      for (std::int64_t k = 0; k < inner; ++k) {
+        std::copy_n(a.data + k * a.stride + first, count, close.data() + k * count);
+      }
+      product_(count, columns, inner, {close.data(), 1, count}, b, c + first * c_stride, c_stride,
+               how_);
+    }
+  }
+
   static ProductOperand operand(MatrixView<float> a) {
     return {a.data, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1};
   }

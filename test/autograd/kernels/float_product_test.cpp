@@ -323,7 +323,8 @@ BOOST_AUTO_TEST_CASE(is_chosen_where_it_is_faster_than_openblas) {
 // The door to it: tiles and blocks of the sum are cut, operands turned.
 BOOST_AUTO_TEST_CASE(serves_gemm_with_the_same_bits_for_one_and_two_threads) {
   const int before = threads();
-  for (const Extents& e : {Extents{250, 300, 270}, {64, 64, 20011}, {400, 300, 70}}) {
+  for (const Extents& e :
+       {Extents{250, 300, 270}, {64, 64, 20011}, {400, 300, 70}, {1100, 300, 140}}) {
     for (const bool transposed_a : {false, true}) {
       for (const bool transposed_b : {false, true}) {
         const Block a(e.rows, e.inner, transposed_a, 1), b(e.inner, e.columns, transposed_b, 2);
