@@ -87,12 +87,20 @@ class Tiling {
   // function(tile) for every tile; small work stays on the calling thread.
   template <class Function>
   void for_each_tile(Function&& function) const {
-    const std::int64_t tiles = layout_.groups * chunks() * channel_chunks_;
+    const std::int64_t tiles = tile_count();
     if (layout_.size() <= kElements) {
       for (std::int64_t number = 0; number < tiles; ++number) function(tile(number));
     } else {
       parallel_for(tiles, [&](std::int64_t number) { function(tile(number)); });
     }
+  }
+
+  // The last tile first: what another pass has read last is in the nearer caches still.
+  template <class Function>
+  void for_each_tile_backwards(Function&& function) const {
+    const std::int64_t tiles = tile_count();
+    if (layout_.size() <= kElements) return for_each_tile(function);
+    parallel_for(tiles, [&](std::int64_t number) { function(tile(tiles - 1 - number)); });
   }
 
   // function(block) for every block of a tile.
@@ -136,6 +144,7 @@ class Tiling {
   static std::int64_t chunks_of(std::int64_t extent, std::int64_t size) {
     return (extent + size - 1) / size;
   }
+  std::int64_t tile_count() const { return layout_.groups * chunks() * channel_chunks_; }
   std::int64_t rows() const { return layout_.outer * layout_.middle; }
 
   // Of about equal blocks of a run, in whole cache lines: no short one is left at the end.

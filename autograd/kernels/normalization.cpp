@@ -172,7 +172,7 @@ void map_elements(const NormLayout& layout, const T* x, const T* dy, const T* we
 template <class Function>
 void for_each_part(const NormalizationLoops& loops, const NormLayout& layout, Function function) {
   const Tiling tiling(layout);
-  tiling.for_each_tile([&](const Tile& whole) {
+  tiling.for_each_tile_backwards([&](const Tile& whole) {
     for_each_in_memory_order(whole, [&](const Tile& tile) {
       const std::int64_t first = tile.group * layout.channels + tile.channel_begin;
       tiling.for_each_block(tile, [&](const Block& block) {
