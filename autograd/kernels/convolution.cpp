@@ -3,6 +3,7 @@
 #include <lamina/autograd/kernels/convolution.hpp>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>
+#include <lamina/autograd/kernels/line_filtering.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/kernels/sum_of_parts.hpp>
@@ -155,6 +156,13 @@ template <Scalar T, class Filtered, class Direct>
 bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Filtered filtered,
                         Direct direct, const T* left, const T* right, T* result) {
   if constexpr (std::is_same_v<T, float>) {
+    const LineFilter* const lines = size.exact ? nullptr : faster_line_filter(size, pass);
+    if (lines != nullptr) {
+      const auto filtering =
+          pass == ConvolutionPass::forward ? line_filtering : line_filtering_gradient;
+      filtering(*lines, size, left, right, result);
+      return true;
+    }
     const MinimalFilter* const filter = size.exact ? nullptr : faster_minimal_filter(size, pass);
     if (filter != nullptr) {
       filtered(*filter, size, left, right, result);

@@ -4,20 +4,10 @@
 
 #include <lamina/autograd/kernels/levels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/levels/direct_tile.hpp>
+#include <lamina/autograd/kernels/levels/panel.hpp>
 
 namespace lamina::kernels {
 namespace {
-
-LAMINA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-LAMINA_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
-LAMINA_INLINE std::int64_t clamp(std::int64_t value, std::int64_t low, std::int64_t high) {
-  return larger(low, smaller(value, high));
-}
-// a / b rounded up or down, b > 0.
-LAMINA_INLINE std::int64_t divide_down(std::int64_t a, std::int64_t b) {
-  return a / b - (a % b < 0 ? 1 : 0);
-}
-LAMINA_INLINE std::int64_t divide_up(std::int64_t a, std::int64_t b) { return -divide_down(-a, b); }
 
 // Where the window of an output begins.
 LAMINA_INLINE std::int64_t origin(const DirectAxis& axis, std::int64_t output) {
@@ -54,22 +44,6 @@ LAMINA_INLINE void for_parts(DirectRange range, std::int64_t most, Body body) {
     body(range.first + count * i / parts, range.first + count * (i + 1) / parts);
   }
 }
-
-// Some output channels: one or two vectors, the last one perhaps not full.
-struct Panel {
-  LAMINA_INLINE Panel(std::int64_t channels, std::int64_t first_channel) : first(first_channel) {
-    const std::int64_t count = smaller(2 * kLanes, channels - first);
-    vectors = count > kLanes ? 2 : 1;
-    partial = count != vectors * kLanes;
-    last_vector = first_lanes(count - (vectors - 1) * kLanes);
-  }
-  LAMINA_INLINE std::int64_t rows() const { return most_rows(static_cast<int>(vectors)); }
-
-  std::int64_t first;
-  std::int64_t vectors;
-  bool partial;
-  Mask last_vector;
-};
 
 // The tile functions of 1, 2, ... rows.
 template <class Tile>

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <lamina/autograd/kernels/levels/filter_transform.hpp>
+#include <lamina/autograd/kernels/levels/integers.hpp>
 #include <lamina/autograd/kernels/levels/minimal_filter.hpp>
 #include <lamina/autograd/kernels/levels/strip.hpp>
 #include <lamina/autograd/kernels/levels/transpose_square.hpp>
@@ -23,10 +24,6 @@ namespace {
 // for the processor to foresee.
 constexpr std::int64_t kAhead = 8;
 
-LAMINA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-LAMINA_INLINE std::int64_t up_to_multiple(std::int64_t value, std::int64_t of) {
-  return (value + of - 1) / of * of;
-}
 LAMINA_INLINE std::int64_t panels_of(std::int64_t channels) {
   return (channels + kLanes - 1) / kLanes;
 }

@@ -13,9 +13,9 @@
 //          (x - q) over the other points q;  N_j is its value at point j (1 for infinity)
 // Two dimensions: along the columns, then along the rows.
 //
-// The points decide the rounding. 5/8 and 3/2 halve the error of the textbook's 1 and 2; with one pair
-// more 5/8, 5/4 and 5/2 are the best that a search found; all are
-// exact in binary. For the files of levels/ alone (see vector.hpp).
+// The points decide the rounding. 5/8 and 3/2 halve the error of the textbook's 1 and 2; of three pairs
+// 5/8, 5/4 and 5/2, and with infinity 1/2, 1 and 2, are the best that a search found; all are exact in
+// binary. For the files of levels/ alone (see vector.hpp).
 // Source: S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast
 // Algorithms for Convolutional Neural Networks (2016).
 #pragma once
@@ -35,6 +35,11 @@ struct Points<6> {
 template <>
 struct Points<7> {
   static constexpr double pair[] = {0.625, 1.25, 2.5};
+};
+
+template <>
+struct Points<8> {
+  static constexpr double pair[] = {0.5, 1, 2};
 };
 
 constexpr double power(double base, int exponent) {
@@ -78,6 +83,16 @@ struct FilterTransform {
       if (pair != own) product *= square - point(pair) * point(pair);
     }
     return 1 / product;
+  }
+
+  // What value j counts at a point: an element of B'.
+  static constexpr double interpolation(int at, int j) {
+    if (at == 0) return j % 2 == 0 && j / 2 <= pairs ? coefficient(-1, j / 2) : 0;
+    if (infinity && at == tile - 1) return j % 2 == 1 ? coefficient(-1, j / 2) : 0;
+    const int pair = (at - 1) / 2;
+    if (j == 0 || j > 2 * pairs) return 0;
+    if (j % 2 == 0) return coefficient(pair, j / 2 - 1);
+    return (at % 2 == 1 ? 1 : -1) * point(pair) * coefficient(pair, j / 2);
   }
 
   // B': t values to t points.

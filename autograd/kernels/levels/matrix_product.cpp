@@ -5,6 +5,7 @@
 // (transposed where B is), and multiplied by a band of rows of A, which are read where they lie: one
 // tile of registers after the other, and meanwhile the next panel is called from memory.
 //   panel   [inner index][kLanes or 2 kLanes columns], 0 beyond the last column
+#include <lamina/autograd/kernels/levels/integers.hpp>
 #include <lamina/autograd/kernels/levels/mask.hpp>
 #include <lamina/autograd/kernels/levels/matrix_product.hpp>
 #include <lamina/autograd/kernels/levels/product.hpp>
@@ -16,8 +17,6 @@ namespace {
 constexpr std::int64_t kChain = 256;  // a panel has 16 or 32 KiB
 constexpr std::int64_t kBand = 256;   // one chain of its rows has 256 KiB: the second-level cache
 constexpr std::int64_t kWidth = 2 * kLanes;
-
-LAMINA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 // The length of parts of `extent` that are about equal, at most `most`, a multiple of `unit`.
 LAMINA_INLINE std::int64_t part_length(std::int64_t extent, std::int64_t most, std::int64_t unit) {

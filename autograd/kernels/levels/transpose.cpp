@@ -1,5 +1,6 @@
 // Compiled once per level, with LAMINA_LEVEL the name of the level; see vector.hpp for what may
 // stand here.
+#include <lamina/autograd/kernels/levels/integers.hpp>
 #include <lamina/autograd/kernels/levels/mask.hpp>
 #include <lamina/autograd/kernels/levels/transpose.hpp>
 #include <lamina/autograd/kernels/levels/transpose_square.hpp>
@@ -48,8 +49,6 @@ LAMINA_INLINE void transpose_rest(const Matrix& m, std::int64_t rows, std::int64
   transpose(part);
   for (std::int64_t j = 0; j < columns; ++j) store(written, m.out + j * m.out_step, part[j]);
 }
-
-LAMINA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 // At most kLine rows by kLanes columns.
 template <bool streaming>

@@ -48,6 +48,17 @@ LAMINA_INLINE Vector narrow(Doubles d) {
                             1);
 }
 
+// Eight doubles, whatever the level.
+using EightDoubles = __m512d;
+LAMINA_INLINE EightDoubles load_eight(const double* from) { return _mm512_loadu_pd(from); }
+LAMINA_INLINE EightDoubles scale_eight(double a, EightDoubles b) { return _mm512_set1_pd(a) * b; }
+LAMINA_INLINE EightDoubles add_scaled_eight(double a, EightDoubles b, EightDoubles c) {
+  return _mm512_fmadd_pd(_mm512_set1_pd(a), b, c);
+}
+LAMINA_INLINE void store_eight(float* to, EightDoubles value) {
+  _mm256_storeu_ps(to, _mm512_cvtpd_ps(value));
+}
+
 #else
 
 using Vector = __m256;
@@ -76,6 +87,19 @@ LAMINA_INLINE Doubles widen(Vector v) {
 LAMINA_INLINE Vector narrow(Doubles d) {
   return _mm256_set_m128(_mm256_cvtpd_ps(d.high), _mm256_cvtpd_ps(d.low));
 }
+
+using EightDoubles = Doubles;
+LAMINA_INLINE EightDoubles load_eight(const double* from) {
+  return {_mm256_loadu_pd(from), _mm256_loadu_pd(from + 4)};
+}
+LAMINA_INLINE EightDoubles scale_eight(double a, EightDoubles b) {
+  return {_mm256_set1_pd(a) * b.low, _mm256_set1_pd(a) * b.high};
+}
+LAMINA_INLINE EightDoubles add_scaled_eight(double a, EightDoubles b, EightDoubles c) {
+  const __m256d factor = _mm256_set1_pd(a);
+  return {_mm256_fmadd_pd(factor, b.low, c.low), _mm256_fmadd_pd(factor, b.high, c.high)};
+}
+LAMINA_INLINE void store_eight(float* to, EightDoubles value) { store(to, narrow(value)); }
 
 #endif
 

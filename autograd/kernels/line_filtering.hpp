@@ -1,0 +1,33 @@
+// Convolution by minimal filtering along lines: images of few channels, stride 1, dilation 1, one group,
+// square kernels of 3 or 5 taps, float, channels last. What it computes: convolution.hpp; how:
+// levels/filter_transform.hpp.
+//
+// Only the columns of the kernel are filtered, by F(4, 3) or F(4, 5): half of the products, or 40 %.
+// The second dimension would save more of them (minimal_filtering.hpp), but with few channels to sum
+// the transform of the outputs costs more than the products.
+//
+// Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
+// relative to the rms of the result, not of each element. An infinity or NaN spreads over the four
+// outputs of every tile that reads it, and an exact 0 may come out as a rounding error.
+// Bands of rows and partial sums are cut by shape: the same bits on any number of threads.
+// Thread-safety: any thread.
+#pragma once
+
+#include <lamina/autograd/kernels/convolution.hpp>
+#include <lamina/autograd/kernels/instruction_set.hpp>
+#include <lamina/autograd/kernels/levels/line_filter.hpp>
+
+namespace lamina::kernels {
+
+// Null where the kernels of that level cannot compute the convolution.
+const LineFilter* line_filter(const ConvolutionSize& size, InstructionSet level);
+
+// The same for the level in use; null also where other methods are as fast, and for the input's gradient.
+const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPass pass);
+
+void line_filtering(const LineFilter& filter, const ConvolutionSize& size, const float* x,
+                    const float* kernel, float* y);
+void line_filtering_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* x,
+                             const float* dy, float* dkernel);
+
+}  // namespace lamina::kernels
