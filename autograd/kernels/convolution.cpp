@@ -150,29 +150,20 @@ std::int64_t scratch_size(const Plan<T>& plan) {
   return plan.pointwise() ? 0 : plan.lines_per_chunk * plan.size.columns.out * plan.window;
 }
 
-// Leaves a float convolution to minimal filtering or to the kernels of the instruction set where
-// they are faster; returns whether it has.
-template <Scalar T, class Filtered, class Direct>
-bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Filtered filtered,
-                        Direct direct, const T* left, const T* right, T* result) {
+// Leaves a float convolution to minimal filtering, along lines or of squares, or to the kernels of the
+// instruction set where they are faster; returns whether it has.
+template <Scalar T, class Lines, class Squares, class Direct>
+bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Lines by_lines,
+                        Squares by_squares, Direct directly, const T* left, const T* right,
+                        T* result) {
   if constexpr (std::is_same_v<T, float>) {
-    const LineFilter* const lines = size.exact ? nullptr : faster_line_filter(size, pass);
-    if (lines != nullptr) {
-      const auto filtering =
-          pass == ConvolutionPass::forward ? line_filtering : line_filtering_gradient;
-      filtering(*lines, size, left, right, result);
-      return true;
-    }
-    const MinimalFilter* const filter = size.exact ? nullptr : faster_minimal_filter(size, pass);
-    if (filter != nullptr) {
-      filtered(*filter, size, left, right, result);
-      return true;
-    }
-    const DirectConvolution* const kernels = faster_direct_kernels(size, pass);
-    if (kernels != nullptr) {
-      direct(*kernels, size, left, right, result);
-      return true;
-    }
+    const auto with = [&](const auto* method, const auto& compute) {
+      if (method != nullptr) compute(*method, size, left, right, result);
+      return method != nullptr;
+    };
+    return (!size.exact && (with(faster_line_filter(size, pass), by_lines) ||
+                            with(faster_minimal_filter(size, pass), by_squares))) ||
+           with(faster_direct_kernels(size, pass), directly);
   }
   return false;
 }
@@ -181,8 +172,8 @@ bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Filte
 
 template <Scalar T>
 void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y) {
-  if (computed_elsewhere(size, ConvolutionPass::forward, filtered_convolution, direct_convolution,
-                         x, kernel, y))
+  if (computed_elsewhere(size, ConvolutionPass::forward, line_convolution, filtered_convolution,
+                         direct_convolution, x, kernel, y))
     return;
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
@@ -218,8 +209,8 @@ void convolution(const ConvolutionSize& size, const T* x, const T* kernel, T* y)
 
 template <Scalar T>
 void convolution_input_gradient(const ConvolutionSize& size, const T* dy, const T* kernel, T* dx) {
-  if (computed_elsewhere(size, ConvolutionPass::input_gradient, filtered_input_gradient,
-                         direct_input_gradient, dy, kernel, dx))
+  if (computed_elsewhere(size, ConvolutionPass::input_gradient, line_input_gradient,
+                         filtered_input_gradient, direct_input_gradient, dy, kernel, dx))
     return;
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;
@@ -258,8 +249,8 @@ void convolution_input_gradient(const ConvolutionSize& size, const T* dy, const 
 
 template <Scalar T>
 void convolution_weight_gradient(const ConvolutionSize& size, const T* x, const T* dy, T* dkernel) {
-  if (computed_elsewhere(size, ConvolutionPass::weight_gradient, filtered_weight_gradient,
-                         direct_weight_gradient, x, dy, dkernel))
+  if (computed_elsewhere(size, ConvolutionPass::weight_gradient, line_weight_gradient,
+                         filtered_weight_gradient, direct_weight_gradient, x, dy, dkernel))
     return;
   const Plan<T> plan(size);
   const std::int64_t out_stride = size.out_channels;

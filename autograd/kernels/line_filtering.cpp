@@ -9,9 +9,13 @@ namespace lamina::kernels {
 namespace {
 
 constexpr std::int64_t kFloatBytes = sizeof(float);
-constexpr std::int64_t kMostChannels = 15;
+// More, and the input at every point leaves the nearer caches.
+constexpr std::int64_t kMostChannels = 24;
+// From so many in and out, minimal filtering of squares is faster.
+constexpr std::int64_t kManyChannels = 16;
+constexpr std::int64_t kAvx2Lanes = 8;
 // Multiply-adds that are worth a job of their own.
-constexpr std::int64_t kJobProduct = std::int64_t{1} << 18;
+constexpr std::int64_t kJobProduct = std::int64_t{1} << 19;
 // Of the input of a band of rows at every point, which every panel of output channels reads.
 constexpr std::int64_t kBandBytes = std::int64_t{1} << 16;
 constexpr std::int64_t kFewestRows = 8;  // of a band: its neighbours transform some rows of it, too
@@ -62,14 +66,31 @@ bool past_caches(const FilteringPass& pass, const float* y) {
          reinterpret_cast<std::uintptr_t>(y) % (kLineFloats * kFloatBytes) == 0;
 }
 
+void run(const LineFilter& filter, const FilteringPass& pass, const float* x,
+         const KernelView& kernel, float* y) {
+  Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
+  filter.transform_filters(kernel, filters.data());
+  const Bands bands(filter, pass);
+  const bool past = past_caches(pass, y);
+  parallel_for(bands.jobs, [&](std::int64_t job) {
+    Scratch<float> scratch(filter.scratch_size(pass, bands.longest));
+    bands.for_each(job, bands.jobs, [&](std::int64_t image, const RowRange& rows) {
+      filter.apply(pass, image_of(pass, x, image), filters.data(), rows, past, scratch.data(),
+                   y + image * output_size(pass));
+    });
+  });
+}
+
 }  // namespace
 
-const LineFilter* line_filter(const ConvolutionSize& size, InstructionSet level) {
+const LineFilter* line_filter(const ConvolutionSize& size, ConvolutionPass pass,
+                              InstructionSet level) {
   const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
-  const bool something = std::min({size.images, size.rows.in, size.columns.in, size.rows.out,
-                                   size.columns.out, size.in_channels, size.out_channels}) > 0;
+  const FilteringPass run = filtering_pass(size, pass);
+  const bool something = std::min({run.images, run.in_rows, run.in_columns, run.out_rows,
+                                   run.out_columns, run.in_channels, run.out_channels}) > 0;
   if (!something || !covers(size.rows) || !covers(size.columns) || size.groups != 1 ||
-      size.rows.kernel != size.columns.kernel || size.in_channels > kMostChannels) {
+      size.rows.kernel != size.columns.kernel || run.in_channels > kMostChannels) {
     return nullptr;
   }
   switch (level) {
@@ -86,38 +107,37 @@ const LineFilter* line_filter(const ConvolutionSize& size, InstructionSet level)
 
 const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPass pass) {
   const InstructionSet level = instruction_set();
-  const LineFilter* const filter = line_filter(size, level);
-  if (filter == nullptr || pass == ConvolutionPass::input_gradient) return nullptr;
+  const LineFilter* const filter = line_filter(size, pass, level);
+  if (filter == nullptr || std::min(size.in_channels, size.out_channels) >= kManyChannels) {
+    return nullptr;
+  }
+  const FilteringPass run = filtering_pass(size, pass);
   const std::int64_t taps = size.columns.kernel;
-  if (taps == 5 && std::min(size.rows.out, size.columns.out) < kSmallestImage5) return nullptr;
+  if (taps == 5 && std::min(run.out_rows, run.out_columns) < kSmallestImage5) return nullptr;
   // To transform the output's gradient costs what half of the products cost.
-  if (taps == 3 && pass == ConvolutionPass::weight_gradient && level == InstructionSet::avx512) {
+  if (taps == 3 && pass == ConvolutionPass::weight_gradient &&
+      (level == InstructionSet::avx512 || run.out_channels < 2 * kAvx2Lanes)) {
     return nullptr;
   }
   // The last tile of a row may be mostly outside the image.
-  const std::int64_t columns = size.columns.out;
-  const std::int64_t covered = (columns + filter->outputs - 1) / filter->outputs * filter->outputs;
-  return 5 * covered <= 6 * columns ? filter : nullptr;
+  const std::int64_t tiles = (run.out_columns + filter->outputs - 1) / filter->outputs;
+  return 5 * tiles * filter->outputs <= 6 * run.out_columns ? filter : nullptr;
 }
 
-void line_filtering(const LineFilter& filter, const ConvolutionSize& size, const float* x,
-                    const float* kernel, float* y) {
-  const FilteringPass pass = filtering_pass(size, ConvolutionPass::forward);
-  Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
-  filter.transform_filters(pass, kernel, filters.data());
-  const Bands bands(filter, pass);
-  const bool past = past_caches(pass, y);
-  parallel_for(bands.jobs, [&](std::int64_t job) {
-    Scratch<float> scratch(filter.scratch_size(pass, bands.longest));
-    bands.for_each(job, bands.jobs, [&](std::int64_t image, const RowRange& rows) {
-      filter.apply(pass, image_of(pass, x, image), filters.data(), rows, past, scratch.data(),
-                   y + image * output_size(pass));
-    });
-  });
+void line_convolution(const LineFilter& filter, const ConvolutionSize& size, const float* x,
+                      const float* kernel, float* y) {
+  run(filter, filtering_pass(size, ConvolutionPass::forward), x,
+      {kernel, size.in_channels, size.out_channels, false}, y);
 }
 
-void line_filtering_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* x,
-                             const float* dy, float* dkernel) {
+void line_input_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* dy,
+                         const float* kernel, float* dx) {
+  run(filter, filtering_pass(size, ConvolutionPass::input_gradient), dy,
+      {kernel, size.out_channels, size.in_channels, true}, dx);
+}
+
+void line_weight_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* x,
+                          const float* dy, float* dkernel) {
   const FilteringPass pass = filtering_pass(size, ConvolutionPass::weight_gradient);
   const Bands bands(filter, pass);
   const std::int64_t sums = std::min(bands.jobs, kSums);
@@ -132,7 +152,7 @@ void line_filtering_gradient(const LineFilter& filter, const ConvolutionSize& si
                           scratch.data(), own);
     });
   });
-  filter.finish_gradient(pass, sum.data(), sums, dkernel);
+  filter.finish_gradient(pass.in_channels, pass.out_channels, sum.data(), sums, dkernel);
 }
 
 }  // namespace lamina::kernels

@@ -9,6 +9,7 @@
 // Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
 // relative to the rms of the result, not of each element. An infinity or NaN spreads over the four
 // outputs of every tile that reads it, and an exact 0 may come out as a rounding error.
+// 5x5 over images below 12 by 12 would come to more, and is left to other methods.
 // Bands of rows and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.
 #pragma once
@@ -19,15 +20,19 @@
 
 namespace lamina::kernels {
 
-// Null where the kernels of that level cannot compute the convolution.
-const LineFilter* line_filter(const ConvolutionSize& size, InstructionSet level);
+// Null where the kernels of that level cannot compute this pass of the convolution: the input's gradient
+// is a convolution of the output's, whose channels must be few.
+const LineFilter* line_filter(const ConvolutionSize& size, ConvolutionPass pass,
+                              InstructionSet level);
 
-// The same for the level in use; null also where other methods are as fast, and for the input's gradient.
+// The same for the level in use; null also where other methods are as fast.
 const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPass pass);
 
-void line_filtering(const LineFilter& filter, const ConvolutionSize& size, const float* x,
-                    const float* kernel, float* y);
-void line_filtering_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* x,
-                             const float* dy, float* dkernel);
+void line_convolution(const LineFilter& filter, const ConvolutionSize& size, const float* x,
+                      const float* kernel, float* y);
+void line_input_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* dy,
+                         const float* kernel, float* dx);
+void line_weight_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* x,
+                          const float* dy, float* dkernel);
 
 }  // namespace lamina::kernels

@@ -18,7 +18,7 @@ struct LineFilter {
 
   // The kernel at every point.
   std::int64_t (*filters_size)(std::int64_t in_channels, std::int64_t out_channels);
-  void (*transform_filters)(const FilteringPass& pass, const float* kernel, float* filters);
+  void (*transform_filters)(const KernelView& kernel, float* filters);
 
   // Output rows of one image, with scratch memory for so many rows. `past_caches`: y is written around
   // the caches; its lines of channels must be whole lines of the cache.
@@ -31,8 +31,8 @@ struct LineFilter {
   std::int64_t (*gradient_scratch_size)(const FilteringPass& pass, std::int64_t rows);
   void (*add_gradient)(const FilteringPass& pass, const float* image, const float* dy,
                        const RowRange& rows, float* scratch, float* sum);
-  void (*finish_gradient)(const FilteringPass& pass, const float* sums, std::int64_t count,
-                          float* dkernel);
+  void (*finish_gradient)(std::int64_t in_channels, std::int64_t out_channels, const float* sums,
+                          std::int64_t count, float* dkernel);
 };
 
 // Defined by levels/line_filtering.cpp, which is compiled once per level; null for other taps than 3

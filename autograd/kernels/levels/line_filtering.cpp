@@ -18,7 +18,7 @@ namespace lamina::kernels {
 namespace {
 
 constexpr std::int64_t kPlaces = 8;
-constexpr std::int64_t kMostChannels = 16;
+constexpr std::int64_t kMostChannels = 24;
 // Tiles whose products are summed in one chain for the gradient; their spectrum fills most of the
 // first-level cache.
 constexpr std::int64_t kChain = 16;
@@ -37,8 +37,7 @@ struct Lines {
           count(rows * tiles),
           row_values((tiles * outputs + taps - 1) * channels),
           row_step(tiles * channels * kPlaces),
-          spectrum_size((rows + taps - 1) * row_step +
-                        most_rows(1) * channels * kPlaces) {}
+          spectrum_size((rows + taps - 1) * row_step + most_rows(1) * channels * kPlaces) {}
 
     std::int64_t channels, tiles, count;
     std::int64_t row_values;
@@ -46,9 +45,7 @@ struct Lines {
     std::int64_t spectrum_size;
   };
 
-  static std::int64_t padded(std::int64_t channels) {
-    return up_to_multiple(channels, kLanes);
-  }
+  static std::int64_t padded(std::int64_t channels) { return up_to_multiple(channels, kLanes); }
 
   // ---- the kernel ----
 
@@ -56,66 +53,76 @@ struct Lines {
     return points * taps * in * padded(out);
   }
 
-  // body(first channel of a vector, its lanes, its place in the filters, distance between points, and
-  // between what two channels or taps have there).
+  // One row tap of one input channel, for a vector of output channels.
+  struct Entry {
+    std::int64_t tap, channel;
+    std::int64_t out, lanes;   // the first output channel, and how many
+    std::int64_t place, step;  // in the filters: of point 0, and from point to point
+  };
+
   template <class Body>
-  static LAMINA_INLINE void for_vectors(const FilteringPass& pass, Body body) {
-    const std::int64_t entries = taps * pass.in_channels;
-    for (std::int64_t out = 0; out < pass.out_channels; out += 2 * kLanes) {
-      const Panel panel(pass.out_channels, out);
+  static LAMINA_INLINE void for_entries(std::int64_t in, std::int64_t out, Body body) {
+    const std::int64_t entries = taps * in;
+    for (std::int64_t first = 0; first < padded(out); first += kLanes) {
+      const Panel panel(out, first / (2 * kLanes) * (2 * kLanes));
       const std::int64_t width = panel.vectors * kLanes;
-      for (std::int64_t v = 0; v < panel.vectors; ++v) {
-        const Mask all = first_lanes(kLanes);
-        body(out + v * kLanes, v == panel.vectors - 1 ? panel.last_vector : all,
-             points * entries * out + v * kLanes, entries * width, width);
+      const std::int64_t begin = points * entries * panel.first + first - panel.first;
+      for (std::int64_t i = 0; i < entries; ++i) {
+        body(Entry{.tap = i / in,
+                   .channel = i % in,
+                   .out = first,
+                   .lanes = smaller(kLanes, out - first),
+                   .place = begin + i * width,
+                   .step = entries * width});
       }
     }
   }
 
-  static void transform_filters(const FilteringPass& pass, const float* kernel, float* filters) {
-    const std::int64_t in = pass.in_channels, out = pass.out_channels;
-    for_vectors(pass, [&](std::int64_t first, Mask lanes, std::int64_t place, std::int64_t step,
-                          std::int64_t entry_step) {
-      for (std::int64_t entry = 0; entry < taps * in; ++entry) {
-        const std::int64_t tap = entry / in, channel = entry % in;
-        Doubles values[taps], at[points];
-        unroll<taps>([&](auto j) {
-          values[j] = widen(load(lanes, kernel + ((tap * taps + j) * in + channel) * out + first));
-        });
-        Transform::template evaluate<taps>(values, at);
-        float* const to = filters + place + entry * entry_step;
-        unroll<points>([&](auto e) {
-          constexpr double weight = Transform::weight(decltype(e){});
-          store(to + e * step, narrow(scale(weight, at[e])));
-        });
-      }
+  // The output channels of an entry at one column tap.
+  static LAMINA_INLINE Vector load_tap(const KernelView& kernel, const Entry& entry,
+                                       std::int64_t column) {
+    const std::int64_t in = kernel.in_channels, out = kernel.out_channels;
+    const std::int64_t tap = entry.tap * taps + column;
+    if (!kernel.turned) {
+      return load(first_lanes(entry.lanes),
+                  kernel.data + (tap * in + entry.channel) * out + entry.out);
+    }
+    const float* const from =
+        kernel.data + ((taps * taps - 1 - tap) * out + entry.out) * in + entry.channel;
+    float values[kLanes] = {};
+    for (std::int64_t i = 0; i < entry.lanes; ++i) values[i] = from[i * in];
+    return load(values);
+  }
+
+  // In double: the rounding of a weight would be in every output.
+  static void transform_filters(const KernelView& kernel, float* filters) {
+    for_entries(kernel.in_channels, kernel.out_channels, [&](const Entry& entry) {
+      Doubles values[taps], at[points];
+      unroll<taps>([&](auto j) { values[j] = widen(load_tap(kernel, entry, j)); });
+      Transform::template evaluate<taps>(values, at);
+      unroll<points>([&](auto e) {
+        constexpr double weight = Transform::weight(decltype(e){});
+        store(filters + entry.place + e * entry.step, narrow(scale(weight, at[e])));
+      });
     });
   }
 
-  static void finish_gradient(const FilteringPass& pass, const float* sums, std::int64_t count,
-                              float* dkernel) {
-    const std::int64_t in = pass.in_channels, out = pass.out_channels;
+  static void finish_gradient(std::int64_t in, std::int64_t out, const float* sums,
+                              std::int64_t count, float* dkernel) {
     const std::int64_t size = filters_size(in, out);
-    for_vectors(pass, [&](std::int64_t first, Mask lanes, std::int64_t place, std::int64_t step,
-                          std::int64_t entry_step) {
-      for (std::int64_t entry = 0; entry < taps * in; ++entry) {
-        const std::int64_t tap = entry / in, channel = entry % in;
-        Doubles at[points], values[taps];
-        for (int e = 0; e < points; ++e) {
-          const float* const from = sums + place + e * step + entry * entry_step;
-          at[e] = widen(load(from));
-          for (std::int64_t i = 1; i < count; ++i) at[e] = at[e] + widen(load(from + i * size));
-        }
-        unroll<points>([&](auto e) {
-          constexpr double weight = Transform::weight(decltype(e){});
-          at[e] = scale(weight, at[e]);
-        });
-        Transform::template gather<taps>(at, values);
-        unroll<taps>([&](auto j) {
-          store(lanes, dkernel + ((tap * taps + j) * in + channel) * out + first,
-                narrow(values[j]));
-        });
-      }
+    for_entries(in, out, [&](const Entry& entry) {
+      Doubles at[points], values[taps];
+      unroll<points>([&](auto e) {
+        constexpr double weight = Transform::weight(decltype(e){});
+        const float* const from = sums + entry.place + e * entry.step;
+        Doubles sum = widen(load(from));
+        for (std::int64_t i = 1; i < count; ++i) sum = sum + widen(load(from + i * size));
+        at[e] = scale(weight, sum);
+      });
+      Transform::template gather<taps>(at, values);
+      float* const to = dkernel + (entry.tap * taps * in + entry.channel) * out + entry.out;
+      unroll<taps>(
+          [&](auto j) { store(first_lanes(entry.lanes), to + j * in * out, narrow(values[j])); });
     });
   }
 
@@ -236,8 +243,8 @@ struct Lines {
     constexpr int rows = most_rows(vectors);
     std::int64_t left = pass.out_columns;
     for (std::int64_t tile = 0; tile < plan.count; tile += rows) {
-      multiply<vectors>(plan, spectrum + tile * plan.channels * kPlaces, offsets, filters,
-                        products, past_caches ? filters : y, past_caches ? 0 : pass.out_channels);
+      multiply<vectors>(plan, spectrum + tile * plan.channels * kPlaces, offsets, filters, products,
+                        past_caches ? filters : y, past_caches ? 0 : pass.out_channels);
       for (std::int64_t i = 0; i < smaller(rows, plan.count - tile); ++i) {
         const float* const from = products + i * vectors * kLanes;
         if (left > outputs) {

@@ -10,16 +10,25 @@ namespace {
 
 using namespace test_cases;
 
-// The input's gradient, which it does not compute, by the direct method.
+// A pass that reads many channels by the direct method.
 Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const Operands& o) {
-  Results<float> r = by_kernels(size, level, o);
-  const LineFilter* const filter = line_filter(size, level);
-  BOOST_REQUIRE(filter != nullptr);
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-  r.y = Tensor<float>(o.dy.shape(), kNan);
-  r.dkernel = Tensor<float>(o.kernel.shape(), kNan);
-  line_filtering(*filter, size, o.x.data(), o.kernel.data(), r.y.mutable_data());
-  line_filtering_gradient(*filter, size, o.x.data(), o.dy.data(), r.dkernel.mutable_data());
+  constexpr std::int64_t kMostChannels = 24;
+  Results<float> r = by_kernels(size, level, o);
+  const auto compute = [&](ConvolutionPass pass, auto by_lines, const Tensor<float>& left,
+                           const Tensor<float>& right, Tensor<float>& result) {
+    const LineFilter* const filter = line_filter(size, pass, level);
+    const bool few = (pass == ConvolutionPass::input_gradient ? size.out_channels
+                                                              : size.in_channels) <= kMostChannels;
+    BOOST_REQUIRE((filter != nullptr) == few);
+    if (filter == nullptr) return;
+    result = Tensor<float>(result.shape(), kNan);
+    by_lines(*filter, size, left.data(), right.data(), result.mutable_data());
+  };
+  using Pass = ConvolutionPass;
+  compute(Pass::forward, line_convolution, o.x, o.kernel, r.y);
+  compute(Pass::input_gradient, line_input_gradient, o.dy, o.kernel, r.dx);
+  compute(Pass::weight_gradient, line_weight_gradient, o.x, o.dy, r.dkernel);
   return r;
 }
 
@@ -43,12 +52,13 @@ BOOST_AUTO_TEST_CASE(take_every_extent_and_padding) {
 
 BOOST_AUTO_TEST_CASE(take_every_number_of_channels_and_images) {
   for (const std::int64_t taps : {3, 5}) {
-    for (std::int64_t in = 1; in <= 15; ++in) {
+    for (const std::int64_t in : {1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 23, 24}) {
       for (const std::int64_t out : {1, 7, 8, 15, 16, 21, 32, 41, 66}) {
         check(size_of(3, 5, 7, in, out, taps, {1, 2, 2, 1}));
       }
     }
     check(same(29, 13, 3, 37, taps));
+    check(same(5, 13, 37, 3, taps));
   }
 }
 
@@ -62,12 +72,13 @@ BOOST_AUTO_TEST_CASE(take_large_images) {
 
 BOOST_AUTO_TEST_CASE(round_at_most_four_times_as_much_as_the_direct_method) {
   for (const std::int64_t taps : {3, 5}) {
-    for (const std::int64_t in : {1, 3, 8, 15}) {
+    for (const std::int64_t in : {1, 3, 8, 24}) {
       for (const std::int64_t extent : {4, 8, 12, 28, 65}) {
         // Smaller images are left to the direct method.
         if (taps == 5 && extent < 12) continue;
         const std::int64_t images = std::max<std::int64_t>(1, 8192 / (extent * extent));
         check_rounding(same(images, extent, in, 32, taps), filtered);
+        check_rounding(same(images, extent, 17, in, taps), filtered);
       }
     }
   }
@@ -90,34 +101,41 @@ BOOST_AUTO_TEST_CASE(are_chosen_where_they_are_faster) {
   BOOST_TEST(chosen(same(1, 28, 1, 32, 5), Pass::forward) == any);
   BOOST_TEST(chosen(same(1, 28, 1, 32, 5), Pass::weight_gradient) == any);
   BOOST_TEST(!chosen(same(1, 28, 1, 32, 5), Pass::input_gradient));
+  BOOST_TEST(chosen(same(1, 28, 8, 8, 3), Pass::input_gradient) == any);
   BOOST_TEST(chosen(same(1, 32, 3, 64, 3), Pass::forward) == any);
   BOOST_TEST(chosen(same(1, 32, 3, 64, 3), Pass::weight_gradient) ==
              (level == InstructionSet::avx2));
+  BOOST_TEST(!chosen(same(1, 28, 16, 16, 3), Pass::forward));  // squares
   BOOST_TEST(!chosen(same(1, 11, 1, 32, 5), Pass::forward));  // rounds too much
   BOOST_TEST(!chosen(same(1, 5, 3, 32, 3), Pass::forward));   // three of eight outputs outside
 }
 
 BOOST_AUTO_TEST_CASE(are_null_where_they_do_not_apply) {
   const ConvolutionSize good = same(1, 28, 1, 32, 5);
+  using Pass = ConvolutionPass;
+  const auto check_null = [&](const ConvolutionSize& size, Pass pass) {
+    for (const InstructionSet level : levels_with_kernels()) {
+      BOOST_TEST(line_filter(size, pass, level) == nullptr, text_of(size, level));
+    }
+  };
   for (const InstructionSet level : levels_with_kernels()) {
-    BOOST_TEST(line_filter(good, level) != nullptr);
-    ConvolutionSize size = same(1, 28, 16, 32, 5);
-    BOOST_TEST(line_filter(size, level) == nullptr);
-    size = same(1, 28, 1, 32, 7);
-    BOOST_TEST(line_filter(size, level) == nullptr);
-    size = same(0, 28, 1, 32, 5);
-    BOOST_TEST(line_filter(size, level) == nullptr);
-    size = good;
-    size.columns.stride = 2;
-    BOOST_TEST(line_filter(size, level) == nullptr);
-    size = good;
-    size.rows.dilation = 2;
-    BOOST_TEST(line_filter(size, level) == nullptr);
-    size = same(1, 28, 4, 32, 5);
-    size.groups = 2;
-    BOOST_TEST(line_filter(size, level) == nullptr);
+    BOOST_TEST(line_filter(good, Pass::forward, level) != nullptr);
+    BOOST_TEST(line_filter(good, Pass::weight_gradient, level) != nullptr);
   }
-  BOOST_TEST(line_filter(good, InstructionSet::baseline) == nullptr);
+  BOOST_TEST(line_filter(good, Pass::forward, InstructionSet::baseline) == nullptr);
+  check_null(good, Pass::input_gradient);  // of 32 channels
+  check_null(same(1, 28, 25, 32, 5), Pass::forward);
+  check_null(same(1, 28, 1, 32, 7), Pass::forward);
+  check_null(same(0, 28, 1, 32, 5), Pass::forward);
+  ConvolutionSize size = good;
+  size.columns.stride = 2;
+  check_null(size, Pass::forward);
+  size = good;
+  size.rows.dilation = 2;
+  check_null(size, Pass::forward);
+  size = same(1, 28, 4, 32, 5);
+  size.groups = 2;
+  check_null(size, Pass::forward);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
