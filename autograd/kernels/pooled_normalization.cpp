@@ -17,6 +17,9 @@ const PooledLoops& loops_of(InstructionSet level) {
 #endif
 }
 
+// Backwards, a pass begins with what the one before has read last: that is in the nearer caches still.
+enum class Order : std::uint8_t { forwards, backwards };
+
 // Rows of windows, numbered through all images of a group and cut into parts by shape alone: what a part
 // sums belongs to one group, so that sums take no more room when there are many.
 class WindowRows {
@@ -42,8 +45,10 @@ class WindowRows {
   // function(part, place) for all rows of windows, those of a group's part in order on one thread;
   // finish() after each.
   template <class Function, class Finish>
-  void for_each(Function&& function, Finish&& finish) const {
-    parallel_for(batch_.groups * parts(), [&](std::int64_t number) {
+  void for_each(Order order, Function&& function, Finish&& finish) const {
+    const std::int64_t count = batch_.groups * parts();
+    parallel_for(count, [&](std::int64_t turn) {
+      const std::int64_t number = order == Order::forwards ? turn : count - 1 - turn;
       const std::int64_t group = number / parts(), part = number % parts();
       const std::int64_t end = std::min(per_group_, (part + 1) * per_part_);
       for (std::int64_t row = part * per_part_; row < end; ++row) function(part, at(group, row));
@@ -78,6 +83,7 @@ void pool_normalized(const float* x, const ImageBatch& batch, const CentredScali
                      float* y, InstructionSet level) {
   const PooledLoops& loops = loops_of(level);
   WindowRows(batch, x).for_each(
+      Order::backwards,
       [&](std::int64_t, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
         loops.pool(place.row, {of.high.data() + s, of.factor.data() + s, of.constant.data() + s},
@@ -93,6 +99,7 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
   const WindowRows rows(batch, x);
   const GradientParts parts(rows.parts(), batch.groups * batch.channels, sum_dy, sum_dy_centred);
   rows.for_each(
+      Order::forwards,
       [&](std::int64_t part, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
         const GradientParts::Sums sums = parts.at(part, s);
@@ -112,6 +119,7 @@ void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& 
   const bool past = past_caches(2 * batch.images * batch.rows * batch.columns * channels);
   const std::int64_t line = batch.columns * channels;
   WindowRows(batch, x).for_each(
+      Order::backwards,
       [&](std::int64_t, const WindowRows::Place& place) {
         const std::int64_t s = place.statistic;
         const GradientCoefficients k{of.high.data() + s, of.factor.data() + s,
