@@ -14,6 +14,8 @@ constexpr std::int64_t kMostChannels = 24;
 // From so many in and out, minimal filtering of squares is faster.
 constexpr std::int64_t kManyChannels = 16;
 constexpr std::int64_t kAvx2Lanes = 8;
+// Below, to transform a kernel that is turned around costs what the products save.
+constexpr std::int64_t kFewestTiles = 64;
 // Multiply-adds that are worth a job of their own.
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 19;
 // Of the input of a band of rows at every point, which every panel of output channels reads.
@@ -119,8 +121,11 @@ const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPas
       (level == InstructionSet::avx512 || run.out_channels < 2 * kAvx2Lanes)) {
     return nullptr;
   }
-  // The last tile of a row may be mostly outside the image.
   const std::int64_t tiles = (run.out_columns + filter->outputs - 1) / filter->outputs;
+  if (pass == ConvolutionPass::input_gradient && run.images * run.out_rows * tiles < kFewestTiles) {
+    return nullptr;
+  }
+  // The last tile of a row may be mostly outside the image.
   return 5 * tiles * filter->outputs <= 6 * run.out_columns ? filter : nullptr;
 }
 
