@@ -122,12 +122,14 @@ template <Scalar T>
 std::size_t BatchNormalization<T>::absorbs(const Shape& input, Followers<T> next) const {
   if (!detail::exactly<BatchNormalization>(static_cast<const Module<T>&>(*this))) return 0;
   if (next.empty() || !detail::is_plain_relu(*next[0])) return 0;
-  // Images with channels last, normalized by channel.
-  const bool images = input.rank() == 4 && options_.axis.size() == 1 &&
-                      (options_.axis.front() == 3 || options_.axis.front() == -1);
-  const bool pools = next.size() > 1 && images && std::min(input[1], input[2]) >= 2 &&
-                     detail::is_plain_pooling(*next[1]);
-  return pools ? 2 : 1;
+  if (next.size() < 2 || input.rank() != 4 || options_.axis.size() != 1) return 1;
+  // Images that are normalized by channel.
+  const int axis = static_cast<int>((options_.axis.front() + 4) % 4);
+  const bool channels_first = axis == 1;
+  const auto layout = channels_first ? Layout::channels_first : Layout::channels_last;
+  const bool images =
+      (axis == 1 || axis == 3) && std::min(input[2], input[channels_first ? 3 : 1]) >= 2;
+  return images && detail::is_plain_pooling(*next[1], layout) ? 2 : 1;
 }
 
 template <Scalar T>
@@ -210,7 +212,7 @@ Variable<T> BatchNormalization<T>::adjusted(const Variable<T>& x, const Normaliz
       by_batch(x, axes, batch, renorm, After::nothing) * adjustment.scale + adjustment.bias;
   if (last.scale.defined()) y = y * axes.broadcastable(last.scale);
   if (last.offset.defined()) y = y + axes.broadcastable(last.offset);
-  return then(after, y);
+  return then(after, y, axes.layout());
 }
 
 template <Scalar T>

@@ -22,6 +22,9 @@ constexpr std::int64_t kJobProduct = std::int64_t{1} << 19;
 constexpr std::int64_t kBandBytes = std::int64_t{1} << 16;
 constexpr std::int64_t kFewestRows = 8;  // of a band: its neighbours transform some rows of it, too
 constexpr std::int64_t kSums = 16;       // of the kernel's gradient
+// Output positions whose sums are added up before they are added to those of others: one long chain would
+// round more.
+constexpr std::int64_t kBlockPositions = 1024;
 // F(4, 5) rounds more than it may where most tiles are at a rim of the image, whose direct sums are short.
 constexpr std::int64_t kSmallestImage5 = 12;
 // A larger output leaves the caches before anybody reads it.
@@ -149,13 +152,23 @@ void line_weight_gradient(const LineFilter& filter, const ConvolutionSize& size,
   const std::int64_t sum_size = filter.filters_size(pass.in_channels, pass.out_channels);
   Scratch<float> sum(sums * sum_size);
   parallel_for(sums, [&](std::int64_t job) {
-    float* const own = sum.data() + job * sum_size;
-    std::fill_n(own, sum_size, 0.0F);
+    float* const total = sum.data() + job * sum_size;
+    std::fill_n(total, sum_size, 0.0F);
     Scratch<float> scratch(filter.gradient_scratch_size(pass, bands.longest));
+    Zeros block(sum_size);
+    std::int64_t positions = 0;
+    const auto add_block = [&] {
+      for (std::int64_t i = 0; i < sum_size; ++i) total[i] += block.data()[i];
+      std::fill_n(block.data(), sum_size, 0.0F);
+      positions = 0;
+    };
     bands.for_each(job, sums, [&](std::int64_t image, const RowRange& rows) {
       filter.add_gradient(pass, image_of(pass, x, image), dy + image * output_size(pass), rows,
-                          scratch.data(), own);
+                          scratch.data(), block.data());
+      positions += (rows.last - rows.first) * pass.out_columns;
+      if (positions >= kBlockPositions) add_block();
     });
+    add_block();
   });
   filter.finish_gradient(pass.in_channels, pass.out_channels, sum.data(), sums, dkernel);
 }

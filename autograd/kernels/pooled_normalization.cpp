@@ -3,6 +3,7 @@
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
 #include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
+#include <lamina/autograd/kernels/pooled_planes.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
@@ -81,6 +82,7 @@ class WindowRows {
 
 void pool_normalized(const float* x, const ImageBatch& batch, const CentredScaling<float>& of,
                      float* y, InstructionSet level) {
+  if (batch.channels_first) return pool_normalized_planes(x, batch, of, y, level);
   const PooledLoops& loops = loops_of(level);
   WindowRows(batch, x).for_each(
       Order::backwards,
@@ -95,6 +97,9 @@ void pool_normalized(const float* x, const ImageBatch& batch, const CentredScali
 void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& batch,
                           const double* mean, const CentredScaling<float>& of, double* sum_dy,
                           double* sum_dy_centred, InstructionSet level) {
+  if (batch.channels_first) {
+    return pooled_plane_gradient_sums(x, dy, batch, mean, of, sum_dy, sum_dy_centred, level);
+  }
   const PooledLoops& loops = loops_of(level);
   const WindowRows rows(batch, x);
   const GradientParts parts(rows.parts(), batch.groups * batch.channels, sum_dy, sum_dy_centred);
@@ -114,6 +119,9 @@ void pooled_gradient_sums(const float* x, const float* dy, const ImageBatch& bat
 void combine_pooled_gradient(const float* x, const float* dy, const ImageBatch& batch,
                              const CentredScaling<float>& of, const GradientScaling<float>& through,
                              float* dx, InstructionSet level) {
+  if (batch.channels_first) {
+    return combine_pooled_plane_gradient(x, dy, batch, of, through, dx, level);
+  }
   const PooledLoops& loops = loops_of(level);
   const std::int64_t channels = batch.channels;
   const bool past = past_caches(2 * batch.images * batch.rows * batch.columns * channels);

@@ -1,9 +1,9 @@
-// Normalization, ReLU and max pooling of channels-last images in one pass over raw memory:
+// Normalization, ReLU and max pooling of images in one pass over raw memory:
 //
 //   y = the largest of max(0, (x - mean) factor + offset) over windows of 2 x 2, side by side
 //
-// x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels): an odd last row or
-// column belongs to no window. Nothing of the normalized values is stored; the gradients find the
+// x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels), or with channels first
+// (images, channels, rows, columns): an odd last row or column belongs to no window. Nothing of the normalized values is stored; the gradients find the
 // winner of a window again from x. Of equal values the first wins. NaN wins over all and gets the
 // gradient, as from a ReLU; which element of the window does is open then, since NaN in x makes all y of
 // its channel NaN.
@@ -21,6 +21,7 @@ namespace lamina::kernels {
 struct ImageBatch {
   std::int64_t images, rows, columns, channels;
   std::int64_t groups = 1;
+  bool channels_first = false;
 };
 
 void pool_normalized(const float* x, const ImageBatch& batch, const CentredScaling<float>& of,

@@ -90,20 +90,35 @@ bool fuses(AfterNormalization after) {
   return after == AfterNormalization::nothing || kernels::can_rectify<T>();
 }
 
+// How images lie that are pooled: the axis of the channels says so.
+PoolingOptions pooling_of(const NormLayout& layout) {
+  return {.layout = layout.inner == 1 ? Layout::channels_last : Layout::channels_first};
+}
+
+Shape pooled_shape(const Shape& x, const NormLayout& layout) {
+  return pool2d_output_shape(x, pooling_of(layout), "max_pool2d");
+}
+
 kernels::ImageBatch images_of(const Shape& x, const NormLayout& layout) {
+  const bool channels_first = layout.inner != 1;
   return {.images = x[0],
-          .rows = x[1],
-          .columns = x[2],
+          .rows = x[channels_first ? 2 : 1],
+          .columns = x[channels_first ? 3 : 2],
           .channels = layout.channels,
-          .groups = layout.groups};
+          .groups = layout.groups,
+          .channels_first = channels_first};
 }
 
 void require_images(const Shape& x, const NormLayout& layout) {
-  pool2d_output_shape(x, {}, "max_pool2d");
-  if (layout.inner == 1 && layout.channels == x[3]) return;
-  throw ShapeError("normalize", "what is pooled must be normalized over the last axis; got input " +
-                                    x.to_string() + " and " + std::to_string(layout.channels) +
-                                    " channels");
+  pooled_shape(x, layout);
+  if (layout.inner == 1 ? layout.channels == x[3]
+                        : layout.channels == x[1] && layout.inner == x[2] * x[3]) {
+    return;
+  }
+  throw ShapeError("normalize",
+                   "what is pooled must be normalized over the last axis, or over the second one; "
+                   "got input " +
+                       x.to_string() + " and " + std::to_string(layout.channels) + " channels");
 }
 
 template <Scalar T>
@@ -111,7 +126,7 @@ Tensor<T> normalized(const Tensor<T>& x, const NormLayout& layout, const Coeffic
                      AfterNormalization after) {
   if constexpr (std::is_same_v<T, float>) {
     if (after == AfterNormalization::relu_max_pool) {
-      Tensor<T> y = Tensor<T>::uninitialized(pool2d_output_shape(x.shape(), {}, "max_pool2d"));
+      Tensor<T> y = Tensor<T>::uninitialized(pooled_shape(x.shape(), layout));
       kernels::pool_normalized(x.data(), images_of(x.shape(), layout), of.scaling,
                                y.mutable_data());
       return y;
@@ -130,9 +145,10 @@ Variable<T> gradient_before(AfterNormalization after, const Variable<T>& gradien
                             const Coefficients<T>& of) {
   if (after == AfterNormalization::nothing) return gradient;
   const Tensor<T> y = normalized(x, layout, of, AfterNormalization::relu);
-  return detail::relu_gradient(
-      after == AfterNormalization::relu ? gradient : detail::max_pool_gradient(gradient, y, {}), y,
-      T{0});
+  return detail::relu_gradient(after == AfterNormalization::relu
+                                   ? gradient
+                                   : detail::max_pool_gradient(gradient, y, pooling_of(layout)),
+                               y, T{0});
 }
 
 // Sum over the groups of `values`, in the shape of a coefficient.
@@ -218,12 +234,12 @@ Tensor<T> input_gradient(const Tensor<T>& x, const Tensor<T>& dy, const Measured
 }  // namespace
 
 template <Scalar T>
-Variable<T> then(AfterNormalization after, const Variable<T>& y) {
+Variable<T> then(AfterNormalization after, const Variable<T>& y, const NormLayout& layout) {
   switch (after) {
     case AfterNormalization::relu:
       return relu(y);
     case AfterNormalization::relu_max_pool:
-      return max_pool2d(relu(y));
+      return max_pool2d(relu(y), pooling_of(layout));
     case AfterNormalization::nothing:
       break;
   }
@@ -238,7 +254,7 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
   require_all(x.shape(), batch.layout, batch.moments, scale, offset);
   if (after == AfterNormalization::relu_max_pool) require_images(x.shape(), batch.layout);
   if (!fuses<T>(after) || (after != AfterNormalization::nothing && batch.weights.defined())) {
-    return then(after, normalize_by_batch(x, batch, scale, offset, epsilon));
+    return then(after, normalize_by_batch(x, batch, scale, offset, epsilon), batch.layout);
   }
   const Coefficients<T> of(batch.layout, batch.moments, epsilon, scale, offset);
   Tensor<T> y = normalized(x.value(), batch.layout, of, after);
@@ -276,7 +292,7 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
   // What is recorded is mostly frozen: its derivative is not worth a fused form.
   const bool recorded = x.tracked() || scale.tracked() || offset.tracked();
   if (after != AfterNormalization::nothing && (recorded || !fuses<T>(after))) {
-    return then(after, normalize_by_given(x, layout, moments, scale, offset, epsilon));
+    return then(after, normalize_by_given(x, layout, moments, scale, offset, epsilon), layout);
   }
   const Coefficients<T> of(layout, moments, epsilon, scale, offset);
   Tensor<T> y = normalized(x.value(), layout, of, after);
@@ -302,7 +318,7 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
 }
 
 #define LAMINA_NORMALIZATION(T)                                                                  \
-  template Variable<T> then(AfterNormalization, const Variable<T>&);                             \
+  template Variable<T> then(AfterNormalization, const Variable<T>&, const NormLayout&);          \
   template Variable<T> normalize_by_batch(const Variable<T>&, const MeasuredBatch<T>&,           \
                                           const Variable<T>&, const Variable<T>&, double,        \
                                           AfterNormalization);                                   \

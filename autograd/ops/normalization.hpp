@@ -35,9 +35,9 @@ namespace lamina {
 
 enum class AfterNormalization : std::uint8_t { nothing, relu, relu_max_pool };
 
-// The same by ops of their own.
+// The same by ops of their own, on what was normalized by that layout.
 template <Scalar T>
-Variable<T> then(AfterNormalization after, const Variable<T>& y);
+Variable<T> then(AfterNormalization after, const Variable<T>& y, const NormLayout& layout);
 
 template <Scalar T>
 Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& batch,

@@ -21,15 +21,14 @@ bool is_plain_relu(const Module<T>& module) {
          relu->options().threshold == 0;
 }
 
-// The maximum of windows of 2 x 2 side by side.
+// The maximum of windows of 2 x 2 side by side, over images that lie so.
 template <Scalar T>
-bool is_plain_pooling(const Module<T>& module) {
+bool is_plain_pooling(const Module<T>& module, Layout layout) {
   constexpr Extents2 kWindow = {2, 2};
   const auto* pooling = exactly<MaxPool2D<T>>(module);
   return pooling && pooling->options().pool == kWindow &&
          pooling->options().strides.value_or(kWindow) == kWindow &&
-         pooling->options().padding == Padding::valid &&
-         pooling->options().layout == Layout::channels_last;
+         pooling->options().padding == Padding::valid && pooling->options().layout == layout;
 }
 
 }  // namespace lamina::detail

@@ -1,14 +1,9 @@
 // The loops of pooled_loops.hpp for the instruction set that this file is compiled for.
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
-#include <lamina/autograd/kernels/levels/scaling.hpp>
+#include <lamina/autograd/kernels/levels/winner.hpp>
 
 namespace lamina::kernels {
 namespace {
-
-// A window's four elements of some channels: upper left, upper right, lower left, lower right.
-struct Window {
-  Vector at[4];
-};
 
 template <class S, int j>
 LAMINA_INLINE Window load_window(const WindowRow& row, std::int64_t begin, std::int64_t window,
@@ -16,10 +11,6 @@ LAMINA_INLINE Window load_window(const WindowRow& row, std::int64_t begin, std::
   const std::int64_t left = 2 * window * row.channels + begin, right = left + row.channels;
   return {strip.load(row.upper + left, vector), strip.load(row.upper + right, vector),
           strip.load(row.lower + left, vector), strip.load(row.lower + right, vector)};
-}
-
-LAMINA_INLINE Vector largest(const Window& w) {
-  return larger(larger(w.at[0], w.at[1]), larger(w.at[2], w.at[3]));
 }
 
 void pool(const WindowRow& row, const ScaleCoefficients& k, float* y) {
@@ -34,30 +25,6 @@ void pool(const WindowRow& row, const ScaleCoefficients& k, float* y) {
       });
     }
   });
-}
-
-// Of a window the values less `high`, and which of them gave a y that is positive, or NaN.
-struct Winner {
-  Window centred;
-  Mask at[4];
-  Mask any;
-};
-
-LAMINA_INLINE Winner winner_of(const Window& x, const Scaling& scaling) {
-  Winner winner;
-  Window y;
-  unroll<4>([&](auto i) {
-    winner.centred.at[i] = x.at[i] - scaling.high;
-    y.at[i] = scaling.of_centred(winner.centred.at[i]);
-  });
-  const Vector most = largest(y);
-  winner.any = positive_or_nan(most);
-  Mask left = winner.any;
-  unroll<4>([&](auto i) {
-    winner.at[i] = both(left, equal(y.at[i], most));
-    left = without(left, winner.at[i]);
-  });
-  return winner;
 }
 
 void add_gradients(const WindowRow& row, const float* dy, const ScaleCoefficients& k,
@@ -75,8 +42,7 @@ void add_gradients(const WindowRow& row, const float* dy, const ScaleCoefficient
         unroll<S::vectors>([&](auto j) {
           const Winner winner = winner_of(load_window(row, begin, window, strip, j), scaling.of[j]);
           const Vector g = kept(winner.any, strip.load(dy + window * row.channels + begin, j));
-          Vector centred = broadcast(0);
-          unroll<4>([&](auto i) { centred = select(winner.at[i], winner.centred.at[i], centred); });
+          const Vector centred = of_winner(winner, winner.centred);
           first[j] += g;
           second[j] = add_product(g, kept(not_zero(g), centred), second[j]);
         });

@@ -1,10 +1,11 @@
-// Normalization, ReLU and max pooling in one pass, on every level of this machine, against a naive form
-// in double.
+// Normalization, ReLU and max pooling in one pass, in both layouts, on every level of this machine,
+// against a naive form in double.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
 #include <lamina/autograd/tensor/allocator.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <limits>
 
 #include "support/levels.hpp"
 #include "support/norm_coefficients.hpp"
@@ -51,13 +52,46 @@ struct Results {
         sum_centred(in.mean.shape(), 0.0) {}
 };
 
-Results computed(const Inputs& in, InstructionSet level) {
+// (images, rows, columns, channels) as (images, channels, rows, columns), and back.
+Tensor<float> turned(const Tensor<float>& x, bool to_channels_first) {
+  const Shape& shape = x.shape();
+  const int channel_axis = to_channels_first ? 3 : 1;
+  const std::int64_t channels = shape[channel_axis];
+  const std::int64_t places = shape[1] * shape[2] * shape[3] / channels;
+  Tensor<float> result = to_channels_first
+                             ? Tensor<float>(Shape{shape[0], channels, shape[1], shape[2]}, 0.0F)
+                             : Tensor<float>(Shape{shape[0], shape[2], shape[3], channels}, 0.0F);
+  for (std::int64_t image = 0; image < shape[0]; ++image) {
+    const float* const from = x.data() + image * places * channels;
+    float* const to = result.mutable_data() + image * places * channels;
+    for (std::int64_t place = 0; place < places; ++place) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t last = place * channels + c, first = c * places + place;
+        to_channels_first ? to[first] = from[last] : to[last] = from[first];
+      }
+    }
+  }
+  return result;
+}
+
+Results computed(const Inputs& in, InstructionSet level, bool channels_first) {
   Results r(in);
-  pool_normalized(in.x.data(), in.batch, in.scaling(), r.y.mutable_data(), level);
-  pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), in.scaling(),
+  ImageBatch batch = in.batch;
+  batch.channels_first = channels_first;
+  const auto given = [&](const Tensor<float>& t) { return channels_first ? turned(t, true) : t; };
+  const Tensor<float> x = given(in.x), dy = given(in.dy);
+  // What is not written is found.
+  r.y = Tensor<float>(dy.shape(), std::numeric_limits<float>::quiet_NaN());
+  r.dx = Tensor<float>(x.shape(), std::numeric_limits<float>::quiet_NaN());
+  pool_normalized(x.data(), batch, in.scaling(), r.y.mutable_data(), level);
+  pooled_gradient_sums(x.data(), dy.data(), batch, in.mean.data(), in.scaling(),
                        r.sum_dy.mutable_data(), r.sum_centred.mutable_data(), level);
-  combine_pooled_gradient(in.x.data(), in.dy.data(), in.batch, in.scaling(), in.through(),
+  combine_pooled_gradient(x.data(), dy.data(), batch, in.scaling(), in.through(),
                           r.dx.mutable_data(), level);
+  if (channels_first) {
+    r.y = turned(r.y, false);
+    r.dx = turned(r.dx, false);
+  }
   return r;
 }
 
@@ -116,21 +150,33 @@ BOOST_AUTO_TEST_CASE(only_float_beyond_the_baseline) {
 }
 
 BOOST_AUTO_TEST_CASE(agrees_with_a_naive_form) {
-  std::vector<ImageBatch> batches = {{2, 2, 2, 1},    {3, 5, 4, 7},    {2, 4, 7, 33},
-                                     {1, 3, 3, 130},  {6, 4, 4, 5, 3}, {12, 30, 41, 33, 3},
-                                     {8, 2, 3, 9, 8}, {4, 9, 71, 2},   {2, 64, 96, 64}};
+  std::vector<ImageBatch> batches = {{2, 2, 2, 1},
+                                     {3, 5, 4, 7},
+                                     {2, 4, 7, 33},
+                                     {1, 3, 3, 130},
+                                     {6, 4, 4, 5, 3},
+                                     {12, 30, 41, 33, 3},
+                                     {8, 2, 3, 9, 8},
+                                     {4, 9, 71, 2},
+                                     {2, 64, 96, 64},
+                                     // Planes of many parts, and many planes in one.
+                                     {2, 301, 307, 2},
+                                     {70, 4, 4, 130, 7}};
   for (std::int64_t channels = 1; channels <= 70; ++channels)
     batches.push_back({2, 4, 5, channels});
   for (const ImageBatch& batch : batches) {
     const Inputs in(batch);
     const Results expected = naive(in);
     for (const InstructionSet level : test::levels_with_kernels()) {
-      BOOST_TEST_CONTEXT(to_string(level) << " " << in.x.shape().to_string()) {
-        const Results got = computed(in, level);
-        test::check_close("y", got.y, expected.y, 2e-6);
-        test::check_close("dx", got.dx, expected.dx, 2e-6);
-        test::check_close("sum(dy)", got.sum_dy, expected.sum_dy, 1e-4);
-        test::check_close("sum(dy (x - mean))", got.sum_centred, expected.sum_centred, 1e-4);
+      for (const bool channels_first : {false, true}) {
+        BOOST_TEST_CONTEXT(to_string(level) << " " << in.x.shape().to_string()
+                                            << (channels_first ? ", channels first" : "")) {
+          const Results got = computed(in, level, channels_first);
+          test::check_close("y", got.y, expected.y, 2e-6);
+          test::check_close("dx", got.dx, expected.dx, 2e-6);
+          test::check_close("sum(dy)", got.sum_dy, expected.sum_dy, 1e-4);
+          test::check_close("sum(dy (x - mean))", got.sum_centred, expected.sum_centred, 1e-4);
+        }
       }
     }
   }
@@ -152,16 +198,30 @@ BOOST_AUTO_TEST_CASE(many_groups_take_no_more_room) {
 }
 
 BOOST_AUTO_TEST_CASE(two_threads_give_the_same_bits) {
-  const Inputs in({8, 30, 30, 40, 2});
+  const Inputs many_channels({8, 30, 30, 40, 2}), large_planes({2, 301, 307, 3});
   for (const InstructionSet level : test::levels_with_kernels()) {
-    set_threads(1);
-    const Results one = computed(in, level);
-    set_threads(2);
-    const Results two = computed(in, level);
-    test::check_close("y", two.y, one.y, 0);
-    test::check_close("dx", two.dx, one.dx, 0);
-    test::check_close("sum(dy)", two.sum_dy, one.sum_dy, 0);
-    test::check_close("sum(dy (x - mean))", two.sum_centred, one.sum_centred, 0);
+    for (const Inputs* const in : {&many_channels, &large_planes}) {
+      for (const bool channels_first : {false, true}) {
+        set_threads(1);
+        const Results one = computed(*in, level, channels_first);
+        set_threads(2);
+        const Results two = computed(*in, level, channels_first);
+        test::check_close("y", two.y, one.y, 0);
+        test::check_close("dx", two.dx, one.dx, 0);
+        test::check_close("sum(dy)", two.sum_dy, one.sum_dy, 0);
+        test::check_close("sum(dy (x - mean))", two.sum_centred, one.sum_centred, 0);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(without_images_there_is_nothing_to_sum) {
+  for (const bool channels_first : {false, true}) {
+    const Inputs in({0, 4, 4, 3, 1, channels_first});
+    for (const InstructionSet level : test::levels_with_kernels()) {
+      const Results got = computed(in, level, channels_first);
+      test::check_close("sum(dy)", got.sum_dy, Tensor<double>({1, 3}, 0.0), 0);
+    }
   }
 }
 

@@ -30,10 +30,14 @@ std::vector<Case> cases() {
         all.push_back({{6, rows, columns, channels},
                        {.outer = 6, .middle = rows * columns, .channels = channels},
                        after});
+        all.push_back({{6, channels, rows, columns},
+                       {.outer = 6, .channels = channels, .inner = rows * columns},
+                       after});
       }
     }
     // Ghost batches: image i belongs to group i mod 3.
     all.push_back({{6, 5, 4, 7}, {.outer = 2, .groups = 3, .middle = 20, .channels = 7}, after});
+    all.push_back({{6, 7, 5, 4}, {.outer = 2, .groups = 3, .channels = 7, .inner = 20}, after});
   }
   all.push_back({{40, 5}, {.outer = 40, .channels = 5}, After::relu});
   all.push_back({{3, 5, 9, 11}, {.outer = 3, .channels = 5, .inner = 99}, After::relu});
@@ -63,7 +67,7 @@ struct Results {
                  : normalize_by_given(x, c.layout, batch.moments, scale, offset, 1e-3, after);
     };
     const Variable<float> out =
-        fused ? normalized(c.after) : then(c.after, normalized(After::nothing));
+        fused ? normalized(c.after) : then(c.after, normalized(After::nothing), c.layout);
     y = out.value();
     const auto loss = sum(out * Variable<float>(random_tensor<float>(y.shape(), 4)));
     const auto first =
@@ -90,6 +94,24 @@ void check(const Case& c, const Tensor<float>& x, int order) {
   }
 }
 
+// A NaN in x: the output has one, too, and the numbers are those of the ops.
+void check_nan(const Case& c) {
+  for (const std::int64_t at : {0, 7, 100}) {
+    Tensor<float> x = random_tensor<float>(c.input, 1);
+    const auto moments = measure(x, c.layout).moments;
+    x.mutable_data()[at] = std::numeric_limits<float>::quiet_NaN();
+    const Variable<float> one(Tensor<float>::ones({5}));
+    for (const After after : {After::relu, After::relu_max_pool}) {
+      const auto fused =
+          normalize_by_given(Variable<float>(x), c.layout, moments, one, one, 0, after);
+      const auto expected = then(
+          after, normalize_by_given(Variable<float>(x), c.layout, moments, one, one, 0), c.layout);
+      check_close("y", fused.value(), expected.value(), 1e-6);
+      BOOST_TEST(std::isnan(sum(fused).item()));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE(fused_normalization)
 
 BOOST_AUTO_TEST_CASE(equals_the_ops_one_by_one) {
@@ -110,20 +132,10 @@ BOOST_AUTO_TEST_CASE(of_equal_values_the_first_wins) {
 }
 
 BOOST_AUTO_TEST_CASE(nan_reaches_the_output_and_no_gradient_of_its_window) {
-  const Case c{{2, 4, 4, 5}, {.outer = 2, .middle = 16, .channels = 5}, After::relu_max_pool};
-  for (const std::int64_t at : {0, 7, 100}) {
-    Tensor<float> x = random_tensor<float>(c.input, 1);
-    const auto moments = measure(x, c.layout).moments;
-    x.mutable_data()[at] = std::numeric_limits<float>::quiet_NaN();
-    const Variable<float> one(Tensor<float>::ones({5}));
-    for (const After after : {After::relu, After::relu_max_pool}) {
-      const auto fused =
-          normalize_by_given(Variable<float>(x), c.layout, moments, one, one, 0, after);
-      const auto expected =
-          then(after, normalize_by_given(Variable<float>(x), c.layout, moments, one, one, 0));
-      check_close("y", fused.value(), expected.value(), 1e-6);
-      BOOST_TEST(std::isnan(sum(fused).item()));
-    }
+  for (const Case& c :
+       {Case{{2, 4, 4, 5}, {.outer = 2, .middle = 16, .channels = 5}, After::relu_max_pool},
+        Case{{2, 5, 4, 4}, {.outer = 2, .channels = 5, .inner = 16}, After::relu_max_pool}}) {
+    check_nan(c);
   }
 }
 
@@ -137,14 +149,15 @@ BOOST_AUTO_TEST_CASE(weights_and_double_go_one_by_one) {
     const auto batch = measure(x.value(), layout, w);
     for (const After after : {After::relu, After::relu_max_pool}) {
       check_close("y", normalize_by_batch(x, batch, none, none, 1e-3, after).value(),
-                  then(after, normalize_by_batch(x, batch, none, none, 1e-3)).value(), 0);
+                  then(after, normalize_by_batch(x, batch, none, none, 1e-3), layout).value(), 0);
     }
   }
   const Variable<float> y(random_tensor<float>({2, 4, 4, 5}, 1));
   const auto weighted = measure(y.value(), layout, weights.cast<float>());
   const Variable<float> absent;
-  check_close("y", normalize_by_batch(y, weighted, absent, absent, 1e-3, After::relu).value(),
-              then(After::relu, normalize_by_batch(y, weighted, absent, absent, 1e-3)).value(), 0);
+  check_close(
+      "y", normalize_by_batch(y, weighted, absent, absent, 1e-3, After::relu).value(),
+      then(After::relu, normalize_by_batch(y, weighted, absent, absent, 1e-3), layout).value(), 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_pooled_is_refused) {
@@ -153,12 +166,12 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_pooled_is_refused) {
   refuses<ShapeError>("[max_pool2d] the input must have 4 axes; got (6, 5)", [&] {
     normalize_by_batch(x, measure(x.value(), columns), none, none, 0, After::relu_max_pool);
   });
-  const Variable<float> images(random_tensor<float>({2, 4, 4, 5}, 1));
-  const NormLayout by_rows{.outer = 2, .channels = 4, .inner = 20};
+  const Variable<float> images(random_tensor<float>({2, 4, 5, 4}, 1));
+  const NormLayout by_rows{.outer = 1, .channels = 8, .inner = 20};
   for (const bool batch : {true, false}) {
     refuses<ShapeError>(
-        "[normalize] what is pooled must be normalized over the last axis; got input (2, 4, 4, 5) "
-        "and 4 channels",
+        "[normalize] what is pooled must be normalized over the last axis, or over the second one; "
+        "got input (2, 4, 5, 4) and 8 channels",
         [&] {
           const auto measured = measure(images.value(), by_rows);
           batch ? normalize_by_batch(images, measured, none, none, 0, After::relu_max_pool)
