@@ -84,8 +84,9 @@ class BatchNormalization : public Module<T> {
   void visit(Visitor<T>& visitor) override;
   void build(const Shape& input, Builder<T>& builder) override;
   Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const override;
-  // A ReLU, and behind it max pooling of channels-last images by 2 x 2; nothing where this layer or one
-  // of those is of a derived class, whose forward may be another.
+  // A ReLU, and behind it max pooling by 2 x 2 of images that lie as they are normalized, by their last
+  // axis or the second one; nothing where this layer or one of those is of a derived class, whose
+  // forward may be another.
   std::size_t absorbs(const Shape& input, Followers<T> next) const override;
   Variable<T> forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
                                 Followers<T> absorbed) const override;

@@ -91,6 +91,21 @@ BOOST_AUTO_TEST_CASE(gives_the_numbers_of_the_layers_one_by_one) {
         }}));
 }
 
+BOOST_AUTO_TEST_CASE(gives_the_numbers_of_channels_first_too) {
+  const Pool2DOptions pool{.layout = Layout::channels_first};
+  const auto per_example = [](const Shape& input) {
+    const Shape shape{input[0], 1, 1, 1};
+    return ScaleAndBias<float>{Variable<float>(random_tensor<float>(shape, 1, 0.5, 1.5)),
+                               Variable<float>(random_tensor<float>(shape, 2))};
+  };
+  check("plain", network({.axis = {1}}, {}, pool));
+  check("counted from the end", network({.axis = {-3}}, {}, pool));
+  check("renorm", network({.axis = {1}, .renorm = true}, {}, pool));
+  check("ghost batches", network({.axis = {1}, .virtual_batch_size = 4}, {}, pool));
+  check("adjustment", network({.axis = {1}, .adjustment = per_example}, {}, pool));
+  check("last axis", network({}, {}, pool));
+}
+
 BOOST_AUTO_TEST_CASE(takes_what_one_pass_can_do) {
   const Shape images{8, 6, 7, 5};
   BOOST_TEST(absorbed(network({}), images) == 2);
@@ -106,7 +121,12 @@ BOOST_AUTO_TEST_CASE(takes_what_one_pass_can_do) {
   BOOST_TEST(absorbed(network({}, {}, {.strides = {{1, 2}}}), images) == 1);
   BOOST_TEST(absorbed(network({}, {}, {.strides = {{2, 2}}}), images) == 2);
   BOOST_TEST(absorbed(network({}, {}, {.padding = Padding::same}), images) == 1);
-  BOOST_TEST(absorbed(network({}, {}, {.layout = Layout::channels_first}), images) == 1);
+  const Pool2DOptions first{.layout = Layout::channels_first};
+  BOOST_TEST(absorbed(network({}, {}, first), images) == 1);
+  BOOST_TEST(absorbed(network({.axis = {1}}, {}, first), images) == 2);
+  BOOST_TEST(absorbed(network({.axis = {-3}}, {}, first), images) == 2);
+  BOOST_TEST(absorbed(network({.axis = {2}}, {}, first), images) == 1);
+  BOOST_TEST(absorbed(network({.axis = {1}}, {}, first), {8, 6, 7, 1}) == 1);
   const Sequential<float> net = network({});
   BOOST_TEST(net.at(0).absorbs(images, {}) == 0);
   BOOST_TEST(net.at(1).absorbs(images, {}) == 0);
