@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <lamina/autograd/kernels/float_product.hpp>
 
 namespace lamina::kernels {
@@ -23,6 +24,14 @@ bool avx2_is_faster(std::int64_t rows, std::int64_t columns, std::int64_t inner)
 }
 
 }  // namespace
+
+std::int64_t product_chain(std::int64_t inner) {
+  const std::int64_t chains =
+      std::max<std::int64_t>(1, (inner + kProductChain - 1) / kProductChain);
+  if (chains == 1) return inner;
+  const std::int64_t equal = (inner + chains - 1) / chains;
+  return (equal + kProductChainUnit - 1) / kProductChainUnit * kProductChainUnit;
+}
 
 FloatProduct float_product(InstructionSet level) {
   switch (level) {

@@ -11,6 +11,9 @@
 
 namespace lamina::kernels {
 
+// The products of a chain of an element's sum: its length depends on the length of the sum alone.
+std::int64_t product_chain(std::int64_t inner);
+
 // Null where that level has none.
 FloatProduct float_product(InstructionSet level);
 

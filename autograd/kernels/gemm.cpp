@@ -22,12 +22,11 @@ constexpr std::int64_t kInnerBlock = 4096;
 // Results of so many bytes leave the caches before anybody reads them.
 constexpr std::int64_t kStreamedBytes = std::int64_t{12} << 20;
 
-// Rows of a transposed matrix are read from all over it: where that is more pages than a processor
-// keeps the addresses of, so many rows at a time are copied close together first.
-constexpr std::int64_t kDistantBytes = std::int64_t{128} * 4096;
-constexpr std::int64_t kCloseRows = 256;
-constexpr std::int64_t kReadTogether = 256;  // inner indices that a product reads again and again
-constexpr std::int64_t kCopyPays = 128;      // columns
+// A transposed matrix is read from all over it, row after row. Where a chain of the sum lies on more
+// pages than a processor keeps the addresses of (96 on a Xeon), it is copied close together first.
+constexpr std::int64_t kPage = 4096, kKeptPages = 96;
+constexpr std::int64_t kCloseRows = 256;  // copied together: with their chain half of a cache
+constexpr std::int64_t kCopyPays = 128;   // columns
 
 // Before main, when no other thread can be in OpenBLAS.
 [[maybe_unused]] const bool core_chosen = [] {
@@ -123,7 +122,7 @@ class Multiplier {
     }
     if constexpr (std::is_same_v<T, float>) {
       if (product_ != nullptr && columns >= kCopyPays && is_distant(a, inner)) {
-        return multiply_copies(rows, columns, inner, a, operand(b), c, c_stride);
+        return multiply_copies(rows, columns, inner, a, b, c, c_stride);
       }
       if (product_ != nullptr) {
         return product_(rows, columns, inner, operand(a), operand(b), c, c_stride, how_);
@@ -134,23 +133,31 @@ class Multiplier {
 
  private:
   static bool is_distant(MatrixView<float> a, std::int64_t inner) {
-    return a.transposed &&
-           a.stride * std::min(inner, kReadTogether) * std::int64_t{sizeof(float)} > kDistantBytes;
+    const std::int64_t length = product_chain(inner);
+    const std::int64_t span = a.stride * length * std::int64_t{sizeof(float)};
+    return a.transposed && std::min(length, span / kPage) > kKeptPages;
   }
 
   void multiply_copies(std::int64_t rows, std::int64_t columns, std::int64_t inner,
-                       MatrixView<float> a, ProductOperand b, float* c,
+                       MatrixView<float> a, MatrixView<float> b, float* c,
                        std::int64_t c_stride) const {
     const std::int64_t parts = (rows + kCloseRows - 1) / kCloseRows;
     const std::int64_t height = ((rows + parts - 1) / parts + 15) / 16 * 16;
-    Scratch<float> close(inner * height);
-    for (std::int64_t first = 0; first < rows; first += height) {
-      const std::int64_t count = std::min(height, rows - first);
-      for (std::int64_t k = 0; k < inner; ++k) {
-        std::copy_n(a.data + k * a.stride + first, count, close.data() + k * count);
+    const std::int64_t chain = product_chain(inner);
+    // What comes back for the next chain had better stay in the caches.
+    ProductStore how = chain < inner && how_ == ProductStore::stream ? ProductStore::assign : how_;
+    Scratch<float> close(chain * height);
+    for (std::int64_t k = 0; k < inner; k += chain, how = ProductStore::add) {
+      const std::int64_t length = std::min(chain, inner - k);
+      for (std::int64_t row = 0; row < rows; row += height) {
+        const std::int64_t count = std::min(height, rows - row);
+        const float* const from = from_row(from_column(a, k), row).data;
+        for (std::int64_t i = 0; i < length; ++i) {
+          std::copy_n(from + i * a.stride, count, close.data() + i * count);
+        }
+        product_(count, columns, length, {close.data(), 1, count}, operand(from_row(b, k)),
+                 c + row * c_stride, c_stride, how);
       }
-      product_(count, columns, inner, {close.data(), 1, count}, b, c + first * c_stride, c_stride,
-               how_);
     }
   }
 

@@ -14,8 +14,8 @@
 namespace lamina::kernels {
 namespace {
 
-constexpr std::int64_t kChain = 256;  // a panel has 16 or 32 KiB
-constexpr std::int64_t kBand = 256;   // one chain of its rows has 256 KiB: the second-level cache
+constexpr std::int64_t kChain = kProductChain;  // a panel has 16 or 32 KiB
+constexpr std::int64_t kBand = 256;  // one chain of its rows has 256 KiB: the second-level cache
 constexpr std::int64_t kWidth = 2 * kLanes;
 
 // The length of parts of `extent` that are about equal, at most `most`, a multiple of `unit`.
@@ -171,7 +171,7 @@ void LAMINA_LEVEL::matrix_product(std::int64_t rows, std::int64_t columns, std::
                                   std::int64_t c_stride, ProductStore how) {
   alignas(64) float panel[kChain * kWidth];
   const std::int64_t band = part_length(rows, kBand, kTileRows);
-  const std::int64_t chain = part_length(inner, kChain, kLanes);
+  const std::int64_t chain = part_length(inner, kChain, kProductChainUnit);
   // What comes back for the next chain had better stay in the caches.
   if (how == ProductStore::stream && (chain < inner || !is_aligned(c, c_stride))) {
     how = ProductStore::assign;

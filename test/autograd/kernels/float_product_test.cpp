@@ -347,6 +347,27 @@ BOOST_AUTO_TEST_CASE(serves_gemm_with_the_same_bits_for_one_and_two_threads) {
   set_threads(before);
 }
 
+// A transposed matrix whose rows lie pages apart is copied first, chain by chain.
+BOOST_AUTO_TEST_CASE(serves_gemm_with_the_same_bits_whether_rows_are_far_apart) {
+  for (const std::int64_t inner : {140, 256, 257, 700}) {
+    const Extents e{300, 160, inner};
+    if (faster_float_product(e.rows, e.columns, e.inner) == nullptr) continue;
+    const std::int64_t far = 1100;
+    const Tensor<float> a = random_tensor<float>({e.inner, far}, 1);
+    const Tensor<float> b = random_tensor<float>({e.inner, e.columns}, 2);
+    Tensor<float> near({e.inner, e.rows}, kNan);
+    for (std::int64_t k = 0; k < e.inner; ++k) {
+      std::copy_n(a.data() + k * far, e.rows, near.mutable_data() + k * e.rows);
+    }
+    Tensor<float> of_far({e.rows, e.columns}, kNan), of_near({e.rows, e.columns}, kNan);
+    gemm<float>(e.rows, e.columns, e.inner, {a.data(), far, true}, {b.data(), e.columns},
+                of_far.mutable_data(), e.columns);
+    gemm<float>(e.rows, e.columns, e.inner, {near.data(), e.rows, true}, {b.data(), e.columns},
+                of_near.mutable_data(), e.columns);
+    BOOST_TEST(identical(of_far, of_near), "inner " << inner);
+  }
+}
+
 // 12 MiB: past the caches.
 BOOST_AUTO_TEST_CASE(serves_gemm_with_large_results) {
   const Extents e{1536, 2048, 50};
