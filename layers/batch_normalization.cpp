@@ -128,7 +128,7 @@ std::size_t BatchNormalization<T>::absorbs(const Shape& input, Followers<T> next
   const bool channels_first = axis == 1;
   const auto layout = channels_first ? Layout::channels_first : Layout::channels_last;
   const bool images =
-      (axis == 1 || axis == 3) && std::min(input[2], input[channels_first ? 3 : 1]) >= 2;
+      (channels_first || axis == 3) && std::min(input[2], input[channels_first ? 3 : 1]) >= 2;
   return images && detail::is_plain_pooling(*next[1], layout) ? 2 : 1;
 }
 

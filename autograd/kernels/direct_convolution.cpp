@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
+#include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <numeric>
@@ -21,7 +22,6 @@ constexpr std::int64_t kJobBytes = std::int64_t{1} << 16;
 // colours are most of what is moved, and stay there while they can.
 constexpr std::int64_t kStreamBytes = std::int64_t{1} << 22, kStreamColourBytes = kStreamBytes << 2;
 constexpr std::int64_t kColours = 4;
-constexpr std::int64_t kLineFloats = 16;
 constexpr std::int64_t kPackedValues = std::int64_t{1} << 15;  // worth a job of their own
 constexpr std::int64_t kWeightJobs = 16;
 constexpr std::int64_t kFewestSummed = 1024;  // positions that are worth a sum of their own
@@ -139,9 +139,7 @@ bool streams(const DirectPass& pass, const PackedKernel& kernel, const float* y)
   const std::int64_t bytes =
       pass.images * pass.out_rows * pass.out_columns * pass.out_channels * kFloatBytes;
   const std::int64_t least = pass.in_channels > kColours ? kStreamBytes : kStreamColourBytes;
-  return bytes >= least && kernel.block() == pass.in_channels &&
-         pass.out_channels % kLineFloats == 0 &&
-         reinterpret_cast<std::uintptr_t>(y) % (kLineFloats * kFloatBytes) == 0;
+  return bytes >= least && kernel.block() == pass.in_channels && whole_lines(y, pass.out_channels);
 }
 
 // Images share a job where their rims, or narrow rows, make tiles together.

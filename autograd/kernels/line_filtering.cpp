@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/line_filtering.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
+#include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
@@ -9,8 +10,6 @@ namespace lamina::kernels {
 namespace {
 
 constexpr std::int64_t kFloatBytes = sizeof(float);
-// More, and the input at every point leaves the nearer caches.
-constexpr std::int64_t kMostChannels = 24;
 // From so many in and out, minimal filtering of squares is faster.
 constexpr std::int64_t kManyChannels = 16;
 constexpr std::int64_t kAvx2Lanes = 8;
@@ -26,10 +25,9 @@ constexpr std::int64_t kSums = 16;       // of the kernel's gradient
 // round more.
 constexpr std::int64_t kBlockPositions = 1024;
 // F(4, 5) rounds more than it may where most tiles are at a rim of the image, whose direct sums are short.
-constexpr std::int64_t kSmallestImage5 = 12;
+constexpr std::int64_t kSmallestOutput5 = 12;
 // A larger output leaves the caches before anybody reads it.
 constexpr std::int64_t kStreamBytes = std::int64_t{1} << 24;
-constexpr std::int64_t kLineFloats = 16;
 
 // Bands of output rows, those of all images numbered through.
 struct Bands {
@@ -65,18 +63,17 @@ std::int64_t output_size(const FilteringPass& pass) {
   return pass.out_rows * pass.out_columns * pass.out_channels;
 }
 
-bool past_caches(const FilteringPass& pass, const float* y) {
+bool streams(const FilteringPass& pass, const float* y) {
   return pass.images * output_size(pass) * kFloatBytes >= kStreamBytes &&
-         pass.out_channels % kLineFloats == 0 &&
-         reinterpret_cast<std::uintptr_t>(y) % (kLineFloats * kFloatBytes) == 0;
+         whole_lines(y, pass.out_channels);
 }
 
-void run(const LineFilter& filter, const FilteringPass& pass, const float* x,
-         const KernelView& kernel, float* y) {
+void convolve(const LineFilter& filter, const FilteringPass& pass, const float* x,
+              const KernelView& kernel, float* y) {
   Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
   filter.transform_filters(kernel, filters.data());
   const Bands bands(filter, pass);
-  const bool past = past_caches(pass, y);
+  const bool past = streams(pass, y);
   parallel_for(bands.jobs, [&](std::int64_t job) {
     Scratch<float> scratch(filter.scratch_size(pass, bands.longest));
     bands.for_each(job, bands.jobs, [&](std::int64_t image, const RowRange& rows) {
@@ -95,7 +92,7 @@ const LineFilter* line_filter(const ConvolutionSize& size, ConvolutionPass pass,
   const bool something = std::min({run.images, run.in_rows, run.in_columns, run.out_rows,
                                    run.out_columns, run.in_channels, run.out_channels}) > 0;
   if (!something || !covers(size.rows) || !covers(size.columns) || size.groups != 1 ||
-      size.rows.kernel != size.columns.kernel || run.in_channels > kMostChannels) {
+      size.rows.kernel != size.columns.kernel || run.in_channels > kMostLineChannels) {
     return nullptr;
   }
   switch (level) {
@@ -118,7 +115,7 @@ const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPas
   }
   const FilteringPass run = filtering_pass(size, pass);
   const std::int64_t taps = size.columns.kernel;
-  if (taps == 5 && std::min(run.out_rows, run.out_columns) < kSmallestImage5) return nullptr;
+  if (taps == 5 && std::min(run.out_rows, run.out_columns) < kSmallestOutput5) return nullptr;
   // To transform the output's gradient costs what half of the products cost.
   if (taps == 3 && pass == ConvolutionPass::weight_gradient &&
       (level == InstructionSet::avx512 || run.out_channels < 2 * kAvx2Lanes)) {
@@ -134,14 +131,14 @@ const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPas
 
 void line_convolution(const LineFilter& filter, const ConvolutionSize& size, const float* x,
                       const float* kernel, float* y) {
-  run(filter, filtering_pass(size, ConvolutionPass::forward), x,
-      {kernel, size.in_channels, size.out_channels, false}, y);
+  convolve(filter, filtering_pass(size, ConvolutionPass::forward), x,
+           {kernel, size.in_channels, size.out_channels, false}, y);
 }
 
 void line_input_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* dy,
                          const float* kernel, float* dx) {
-  run(filter, filtering_pass(size, ConvolutionPass::input_gradient), dy,
-      {kernel, size.out_channels, size.in_channels, true}, dx);
+  convolve(filter, filtering_pass(size, ConvolutionPass::input_gradient), dy,
+           {kernel, size.out_channels, size.in_channels, true}, dx);
 }
 
 void line_weight_gradient(const LineFilter& filter, const ConvolutionSize& size, const float* x,

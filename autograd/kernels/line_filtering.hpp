@@ -9,7 +9,8 @@
 // Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
 // relative to the rms of the result, not of each element. An infinity or NaN spreads over the four
 // outputs of every tile that reads it, and an exact 0 may come out as a rounding error.
-// 5x5 over images below 12 by 12 would come to more, and is left to other methods.
+// 5x5 with an output below 12 by 12 would come to more, and is left to other methods. In the gradient a NaN
+// fills what the taps of its kernel row share.
 // Bands of rows and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.
 #pragma once

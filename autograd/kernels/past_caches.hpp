@@ -12,4 +12,11 @@ inline bool past_caches(std::int64_t floats) {
   return floats * std::int64_t{sizeof(float)} >= kPastCaches;
 }
 
+// Whether every run of so many channels is whole lines of the cache, which alone can be written so.
+inline bool whole_lines(const float* y, std::int64_t channels) {
+  constexpr std::int64_t kLine = 64;
+  return channels * std::int64_t{sizeof(float)} % kLine == 0 &&
+         reinterpret_cast<std::uintptr_t>(y) % kLine == 0;
+}
+
 }  // namespace lamina::kernels

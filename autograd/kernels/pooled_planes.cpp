@@ -25,12 +25,13 @@ class PlaneBands {
         x_(x),
         window_rows_(batch.rows / 2),
         plane_(batch.rows * batch.columns),
-        bands_(between_1_and(window_rows_, plane_ / kElements)),
-        channels_(between_1_and(batch.channels, kElements / plane_)),
-        channel_jobs_((batch.channels + channels_ - 1) / channels_),
+        bands_(between_1_and(plane_ / kElements, window_rows_)),
+        channels_per_job_(between_1_and(kElements / plane_, batch.channels)),
+        channel_jobs_((batch.channels + channels_per_job_ - 1) / channels_per_job_),
         images_per_group_(batch.images / batch.groups),
-        images_(between_1_and(images_per_group_, kElements / (plane_ * channels_))),
-        image_parts_((images_per_group_ + images_ - 1) / images_) {}
+        images_per_part_(
+            between_1_and(kElements / (plane_ * channels_per_job_), images_per_group_)),
+        image_parts_((images_per_group_ + images_per_part_ - 1) / images_per_part_) {}
 
   std::int64_t parts() const { return image_parts_ * bands_; }
 
@@ -47,13 +48,14 @@ class PlaneBands {
   template <class Function>
   void for_each(Function&& function) const {
     parallel_for(batch_.groups * parts() * channel_jobs_, [&](std::int64_t job) {
-      const std::int64_t first_channel = job % channel_jobs_ * channels_;
+      const std::int64_t first_channel = job % channel_jobs_ * channels_per_job_;
       const std::int64_t part = job / channel_jobs_ % parts();
       const std::int64_t group = job / channel_jobs_ / parts();
-      const std::int64_t first_image = part / bands_ * images_;
-      const std::int64_t last_channel = std::min(batch_.channels, first_channel + channels_);
+      const std::int64_t first_image = part / bands_ * images_per_part_;
+      const std::int64_t last_channel =
+          std::min(batch_.channels, first_channel + channels_per_job_);
       for (std::int64_t image = first_image;
-           image < std::min(images_per_group_, first_image + images_); ++image) {
+           image < std::min(images_per_group_, first_image + images_per_part_); ++image) {
         for (std::int64_t channel = first_channel; channel < last_channel; ++channel) {
           function(at(group, image, channel, part));
         }
@@ -62,9 +64,9 @@ class PlaneBands {
   }
 
  private:
-  static constexpr std::int64_t kElements = 32 * 1024;
+  static constexpr std::int64_t kElements = 32 * 1024;  // of a job, in the nearer caches
 
-  static std::int64_t between_1_and(std::int64_t most, std::int64_t value) {
+  static std::int64_t between_1_and(std::int64_t value, std::int64_t most) {
     return std::max<std::int64_t>(1, std::min(most, value));
   }
 
@@ -85,8 +87,8 @@ class PlaneBands {
   const ImageBatch& batch_;
   const float* x_;
   std::int64_t window_rows_, plane_, bands_;
-  std::int64_t channels_, channel_jobs_;
-  std::int64_t images_per_group_, images_, image_parts_;
+  std::int64_t channels_per_job_, channel_jobs_;
+  std::int64_t images_per_group_, images_per_part_, image_parts_;
 };
 
 ScaleCoefficients coefficients_at(const CentredScaling<float>& of, std::int64_t statistic) {

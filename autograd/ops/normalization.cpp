@@ -90,9 +90,11 @@ bool fuses(AfterNormalization after) {
   return after == AfterNormalization::nothing || kernels::can_rectify<T>();
 }
 
-// How images lie that are pooled: the axis of the channels says so.
+// How images lie that are pooled: a plane of them has a window at least.
+bool is_channels_first(const NormLayout& layout) { return layout.inner > 1; }
+
 PoolingOptions pooling_of(const NormLayout& layout) {
-  return {.layout = layout.inner == 1 ? Layout::channels_last : Layout::channels_first};
+  return {.layout = is_channels_first(layout) ? Layout::channels_first : Layout::channels_last};
 }
 
 Shape pooled_shape(const Shape& x, const NormLayout& layout) {
@@ -100,7 +102,7 @@ Shape pooled_shape(const Shape& x, const NormLayout& layout) {
 }
 
 kernels::ImageBatch images_of(const Shape& x, const NormLayout& layout) {
-  const bool channels_first = layout.inner != 1;
+  const bool channels_first = is_channels_first(layout);
   return {.images = x[0],
           .rows = x[channels_first ? 2 : 1],
           .columns = x[channels_first ? 3 : 2],
@@ -111,10 +113,10 @@ kernels::ImageBatch images_of(const Shape& x, const NormLayout& layout) {
 
 void require_images(const Shape& x, const NormLayout& layout) {
   pooled_shape(x, layout);
-  if (layout.inner == 1 ? layout.channels == x[3]
-                        : layout.channels == x[1] && layout.inner == x[2] * x[3]) {
-    return;
-  }
+  const bool fits = is_channels_first(layout)
+                        ? layout.channels == x[1] && layout.inner == x[2] * x[3]
+                        : layout.channels == x[3];
+  if (fits) return;
   throw ShapeError("normalize",
                    "what is pooled must be normalized over the last axis, or over the second one; "
                    "got input " +

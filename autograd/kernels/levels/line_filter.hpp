@@ -11,7 +11,11 @@ struct RowRange {
   std::int64_t first, last;
 };
 
-// What one instruction set has for one size of kernels: serial loops over memory of the caller.
+// What one instruction set has for one size of kernels: serial loops over memory of the caller, which is
+// aligned to lines of the cache. At most kMostLineChannels input channels.
+inline constexpr std::int64_t kMostLineChannels =
+    24;  // more leave the nearer caches at every point
+
 struct LineFilter {
   std::int64_t outputs;  // per tile, along a line
   std::int64_t points;   // per tile
@@ -21,7 +25,7 @@ struct LineFilter {
   void (*transform_filters)(const KernelView& kernel, float* filters);
 
   // Output rows of one image, with scratch memory for so many rows. `past_caches`: y is written around
-  // the caches; its lines of channels must be whole lines of the cache.
+  // the caches; it must be aligned, and its channels whole lines of the cache.
   std::int64_t (*scratch_size)(const FilteringPass& pass, std::int64_t rows);
   void (*apply)(const FilteringPass& pass, const float* image, const float* filters,
                 const RowRange& rows, bool past_caches, float* scratch, float* y);

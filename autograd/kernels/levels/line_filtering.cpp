@@ -9,7 +9,6 @@
 namespace lamina::kernels {
 namespace {
 
-constexpr std::int64_t kMostChannels = 24;
 // Tiles whose products are summed in one chain for the gradient; their spectrum fills most of the
 // first-level cache.
 constexpr std::int64_t kChain = 16;
@@ -89,7 +88,7 @@ struct Lines : LineTransform<outputs, taps> {
     std::int64_t left = pass.out_columns;
     for (std::int64_t tile = 0; tile < plan.count; tile += rows) {
       multiply<vectors>(plan, spectrum + tile * plan.channels * kPlaces, offsets, filters, products,
-                        past_caches ? filters : y, past_caches ? 0 : pass.out_channels);
+                        past_caches ? products : y, past_caches ? 0 : pass.out_channels);
       for (std::int64_t i = 0; i < smaller(rows, plan.count - tile); ++i) {
         const float* const from = products + i * vectors * kLanes;
         if (left > outputs) {
@@ -119,7 +118,7 @@ struct Lines : LineTransform<outputs, taps> {
     double* const row_values = reinterpret_cast<double*>(scratch + products_size());
     float* const spectrum = scratch + products_size() + 2 * plan.row_values;
     spread(pass, plan, image, rows, row_values, spectrum);
-    std::int64_t offsets[taps * kMostChannels];
+    std::int64_t offsets[taps * kMostLineChannels];
     for (std::int64_t k = 0; k < taps * plan.channels; ++k) {
       offsets[k] = k / plan.channels * plan.row_step + k % plan.channels * kPlaces;
     }
@@ -127,15 +126,10 @@ struct Lines : LineTransform<outputs, taps> {
     for (std::int64_t out = 0; out < pass.out_channels; out += 2 * kLanes) {
       const Panel panel(pass.out_channels, out);
       const float* const of_panel = filters + points * taps * plan.channels * out;
-      const auto run = [&](auto vectors, auto partial) __attribute__((always_inline)) {
-        apply_panel<vectors, partial != 0>(pass, plan, panel, spectrum, offsets, of_panel,
+      with_bools(panel.vectors == 2, panel.partial, [&](auto two, auto partial) {
+        apply_panel<two + 1, partial != 0>(pass, plan, panel, spectrum, offsets, of_panel,
                                            past_caches, products, y + out);
-      };
-      if (panel.vectors == 2) {
-        panel.partial ? run(Constant<2>{}, Constant<1>{}) : run(Constant<2>{}, Constant<0>{});
-      } else {
-        panel.partial ? run(Constant<1>{}, Constant<1>{}) : run(Constant<1>{}, Constant<0>{});
-      }
+      });
     }
     if (past_caches) order_stores();
   }
@@ -264,15 +258,10 @@ struct Lines : LineTransform<outputs, taps> {
     dy += rows.first * pass.out_columns * pass.out_channels;
     for (std::int64_t out = 0; out < pass.out_channels; out += 2 * kLanes) {
       const Panel panel(pass.out_channels, out);
-      const auto run = [&](auto vectors, auto partial) __attribute__((always_inline)) {
-        add_panel<vectors, partial != 0>(pass, plan, panel, spectrum, dy + out, dy_spectrum,
+      with_bools(panel.vectors == 2, panel.partial, [&](auto two, auto partial) {
+        add_panel<two + 1, partial != 0>(pass, plan, panel, spectrum, dy + out, dy_spectrum,
                                          sum + points * taps * plan.channels * out);
-      };
-      if (panel.vectors == 2) {
-        panel.partial ? run(Constant<2>{}, Constant<1>{}) : run(Constant<2>{}, Constant<0>{});
-      } else {
-        panel.partial ? run(Constant<1>{}, Constant<1>{}) : run(Constant<1>{}, Constant<0>{});
-      }
+      });
     }
   }
 

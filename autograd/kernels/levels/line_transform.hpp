@@ -85,9 +85,7 @@ struct LineTransform {
     }
     const float* const from =
         kernel.data + ((taps * taps - 1 - tap) * out + entry.out) * in + entry.channel;
-    float values[kLanes] = {};
-    for (std::int64_t i = 0; i < entry.lanes; ++i) values[i] = from[i * in];
-    return load(values);
+    return load_first(from, in, entry.lanes);
   }
 
   // In double: the rounding of a weight would be in every output.
@@ -158,7 +156,9 @@ struct LineTransform {
     const std::int64_t length = pass.in_columns * pass.in_channels;
     const std::int64_t before = pass.left * pass.in_channels;
     const std::int64_t begin = clamp(before, 0, plan.row_values);
-    const std::int64_t end = clamp(before + length, begin, plan.row_values);
+    // No further than an output reads: what lies behind would come out as a rounding error.
+    const std::int64_t read = (pass.out_columns + taps - 1) * pass.in_channels;
+    const std::int64_t end = clamp(smaller(before + length, read), begin, plan.row_values);
     for (std::int64_t i = 0; i < begin; ++i) row_values[i] = 0;
     for (std::int64_t i = end; i < plan.row_values; ++i) row_values[i] = 0;
     float* to = spectrum;

@@ -107,8 +107,8 @@ BOOST_AUTO_TEST_CASE(are_chosen_where_they_are_faster) {
              (level == InstructionSet::avx2));
   BOOST_TEST(!chosen(same(1, 8, 8, 8, 3), Pass::input_gradient));  // few tiles
   BOOST_TEST(!chosen(same(1, 28, 16, 16, 3), Pass::forward));      // squares
-  BOOST_TEST(!chosen(same(1, 11, 1, 32, 5), Pass::forward));  // rounds too much
-  BOOST_TEST(!chosen(same(1, 5, 3, 32, 3), Pass::forward));   // three of eight outputs outside
+  BOOST_TEST(!chosen(same(1, 11, 1, 32, 5), Pass::forward));       // rounds too much
+  BOOST_TEST(!chosen(same(1, 5, 3, 32, 3), Pass::forward));        // three of eight outputs outside
 }
 
 BOOST_AUTO_TEST_CASE(are_null_where_they_do_not_apply) {

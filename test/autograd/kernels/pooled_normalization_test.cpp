@@ -185,15 +185,18 @@ BOOST_AUTO_TEST_CASE(agrees_with_a_naive_form) {
 // Of small ghost batches there are as many as examples: room for all of them in every part of the work
 // would grow with the square of the batch.
 BOOST_AUTO_TEST_CASE(many_groups_take_no_more_room) {
-  const Inputs in({512, 4, 4, 64, 256});
-  for (const InstructionSet level : test::levels_with_kernels()) {
-    Results r(in);
-    const CentredScaling<float> of = in.scaling();
-    trim_memory_cache();
-    const auto before = static_cast<std::int64_t>(memory_counters().system_bytes);
-    pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), of,
-                         r.sum_dy.mutable_data(), r.sum_centred.mutable_data(), level);
-    BOOST_TEST(static_cast<std::int64_t>(memory_counters().system_bytes) - before < in.x.bytes());
+  for (const bool channels_first : {false, true}) {
+    const Inputs in({512, 4, 4, 64, 256, channels_first});
+    for (const InstructionSet level : test::levels_with_kernels()) {
+      Results r(in);
+      const CentredScaling<float> of = in.scaling();
+      trim_memory_cache();
+      const auto before = static_cast<std::int64_t>(memory_counters().system_bytes);
+      pooled_gradient_sums(in.x.data(), in.dy.data(), in.batch, in.mean.data(), of,
+                           r.sum_dy.mutable_data(), r.sum_centred.mutable_data(), level);
+      const auto after = static_cast<std::int64_t>(memory_counters().system_bytes);
+      BOOST_TEST(after - before < in.x.bytes());
+    }
   }
 }
 
