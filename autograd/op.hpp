@@ -8,14 +8,15 @@
 //     });
 //   }
 //
-// Rules. (1) What a backward calls is ops on variables: then derivatives of any order exist, because in a
-// pass with create_graph the variables it gets are tracked. (2) What the backward needs is named: save(a,
-// b) keeps variables, save_output keeps the result, save_nothing neither; b.saved(i) and b.output() give
-// them back as variables, never as constants. Tensors without derivative (indices, masks) are captured
-// by the closure. (3) Ask b.wants(i) before expensive work. (4) A fused op may call raw kernels on
-// .value() when b.with_graph() is false, and falls back to its composed form when it is true. (5) Shape
-// checks come first, before the kernel runs, and name the op. (6) A tensor handed to add() is frozen: only
-// the tape adds into buffers, and only into those that it alone owns.
+// Rules. (1) What a backward calls is ops on variables: then derivatives of any order exist,
+// because in a pass with create_graph the variables it gets are tracked. (2) What the backward
+// needs is named: save(a, b) keeps variables, save_output keeps the result, save_nothing neither;
+// b.saved(i) and b.output() give them back as variables, never as constants. Tensors without
+// derivative (indices, masks) are captured by the closure. (3) Ask b.wants(i) before expensive
+// work. (4) A fused op may call raw kernels on .value() when b.with_graph() is false, and falls
+// back to its composed form when it is true. (5) Shape checks come first, before the kernel runs,
+// and name the op. (6) A tensor handed to add() is frozen: only the tape adds into buffers, and
+// only into those that it alone owns.
 #pragma once
 
 #include <array>
@@ -62,7 +63,8 @@ class Backward {
   // dL/d output: what arrives from above.
   const Variable<T>& gradient() const noexcept { return gradient_; }
 
-  // The same, handed over for its last use: its memory may then serve as the sum of an input's gradient.
+  // The same, handed over for its last use: its memory may then serve as the sum of an input's
+  // gradient.
   Variable<T> take_gradient() noexcept { return std::move(gradient_); }
 
   // Whether the gradient of input i is asked for.

@@ -55,9 +55,9 @@ class Recomputation {
     return !tape.nodes_[y.anchor().index].unkept;
   }
 
-  // The part is recorded behind the nodes that there are, and the pass goes through it from its end.
-  // Its nodes refer to the very variables that the part read, so that the pass goes on with their
-  // sums: no gradient of the part is summed apart.
+  // The part is recorded behind the nodes that there are, and the pass goes through it from its
+  // end. Its nodes refer to the very variables that the part read, so that the pass goes on with
+  // their sums: no gradient of the part is summed apart.
   static void differentiate(Backward<T>& b, const Computation<T>& again, const Indices& read) {
     Tape<T>& tape = b.tape_;
     const auto first = static_cast<std::uint32_t>(tape.nodes_.size());

@@ -6,18 +6,18 @@
 //   });
 //
 // Value and gradients have the bits of function(x) itself: what the part adds to the gradient of a
-// variable, x or another that it reads, is added to the sum in the same order. Derivatives of higher
-// order are exact, and equal to rounding. Parts may stand in parts.
+// variable, x or another that it reads, is added to the sum in the same order. Derivatives of
+// higher order are exact, and equal to rounding. Parts may stand in parts.
 //
-// The function is called once now and once in every backward pass that goes through the part; it must
-// compute the same each time, and what it captured must live that long. Inside another such part, or
-// where the tape does not record, it is just called.
+// The function is called once now and once in every backward pass that goes through the part; it
+// must compute the same each time, and what it captured must live that long. Inside another such
+// part, or where the tape does not record, it is just called.
 //
 // Errors: StateError for a variable that was made inside and used outside without being the result,
-// for a backward pass on `tape` or its clear() inside, and, in the backward pass, for a function that
-// reads other variables or gives another shape than the first time; ArgumentError for a result that
-// belongs to another tape. Thread-safety: as Tape. Source: Chen et al., Training Deep Nets with
-// Sublinear Memory Cost (2016).
+// for a backward pass on `tape` or its clear() inside, and, in the backward pass, for a function
+// that reads other variables or gives another shape than the first time; ArgumentError for a result
+// that belongs to another tape. Thread-safety: as Tape. Source: Chen et al., Training Deep Nets
+// with Sublinear Memory Cost (2016).
 #pragma once
 
 #include <functional>

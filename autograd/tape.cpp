@@ -267,8 +267,8 @@ void Tape<T>::mark_dependents(std::uint32_t first, std::uint32_t end) {
 template <Scalar T>
 void Tape<T>::walk(const Variable<T>& target, Tensor<T> seed, bool pruned, bool create_graph,
                    bool keep) {
-  // Whatever happens inside, the tape records again afterwards; a pass that failed half-way leaves a
-  // record that cannot be used a second time.
+  // Whatever happens inside, the tape records again afterwards; a pass that failed half-way leaves
+  // a record that cannot be used a second time.
   struct Restore {
     Tape& tape;
     bool finished = false;

@@ -1,22 +1,23 @@
 // Tape: the record of a computation, and its derivatives by reverse mode.
 //
-// The tape is a flat vector of nodes in recording order, which is topological order: the backward pass
-// is a loop from the end, freeing is a vector clear, nothing recurses. What a node must keep for its
-// backward lives in the tape's arena, whose memory stays over clear(): recording allocates nothing once
-// the tape has seen a step.
+// The tape is a flat vector of nodes in recording order, which is topological order: the backward
+// pass is a loop from the end, freeing is a vector clear, nothing recurses. What a node must keep
+// for its backward lives in the tape's arena, whose memory stays over clear(): recording allocates
+// nothing once the tape has seen a step.
 //
 //   Tape<float> tape;
 //   auto x = tape.watch(Tensor<float>({3}, {1, 2, 3}));
 //   auto y = sum(square(x));
 //   auto dx = tape.gradients(y, {x})[0];                          // {2, 4, 6}
 //
-// With .create_graph the gradients are themselves recorded, so that they can be differentiated again,
-// to any order. Without it the record is consumed: what the nodes kept is freed while the pass runs, and
-// any further use of the tape before clear() is a StateError, unless .keep was given.
+// With .create_graph the gradients are themselves recorded, so that they can be differentiated
+// again, to any order. Without it the record is consumed: what the nodes kept is freed while the
+// pass runs, and any further use of the tape before clear() is a StateError, unless .keep was
+// given.
 //
-// Errors (all before anything changes): StateError (a stale variable, two tapes in one op, a second pass
-// over a consumed record), ArgumentError (a target or source that is not on this tape), ShapeError (a
-// target with more than one element and no seed; a seed of another shape).
+// Errors (all before anything changes): StateError (a stale variable, two tapes in one op, a second
+// pass over a consumed record), ArgumentError (a target or source that is not on this tape),
+// ShapeError (a target with more than one element and no seed; a seed of another shape).
 // Thread-safety: one thread at a time per tape; any number of tapes may live at once.
 #pragma once
 
@@ -122,8 +123,8 @@ class Tape {
   // Adds d loss / d leaf to the gradient of every Leaf that was watched.
   void backward(const Variable<T>& loss, const GradientOptions<T>& options = {});
 
-  // Forgets the record; memory is kept. Variables of this tape become stale. StateError from inside a
-  // backward pass.
+  // Forgets the record; memory is kept. Variables of this tape become stale. StateError from inside
+  // a backward pass.
   void clear();
 
   std::int64_t nodes() const noexcept { return static_cast<std::int64_t>(nodes_.size()); }
@@ -139,7 +140,8 @@ class Tape {
   void keep_saved(detail::Node<T>& node, std::span<const Variable<T>* const> saved,
                   const Variable<T>* output);
   Variable<T> place_last(Tensor<T>&& value) const;
-  // Whether nodes keep what their backward needs: not while recomputed() computes for the first time.
+  // Whether nodes keep what their backward needs: not while recomputed() computes for the first
+  // time.
   bool keeps() const noexcept { return !read_; }
   Variable<T> place_unkept(const char* op, std::span<const Variable<T>* const> inputs,
                            Tensor<T>&& output);
@@ -168,8 +170,8 @@ class Tape {
   std::vector<std::pair<std::uint32_t, std::shared_ptr<Leaf<T>>>> leaves_;
   detail::Arena arena_;
   std::int64_t saved_bytes_ = 0;
-  // In a part that keeps nothing: where the variables that it reads from outside are listed, and its
-  // first node.
+  // In a part that keeps nothing: where the variables that it reads from outside are listed, and
+  // its first node.
   std::vector<Variable<T>>* read_ = nullptr;
   std::uint32_t unkept_from_ = 0;
   bool any_unkept_ = false;

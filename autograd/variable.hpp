@@ -1,9 +1,10 @@
 // Variable: a tensor and its place on a tape.
 //
-// A variable made from a tensor alone is a constant. Tape::watch makes a leaf; every op on a tracked
-// variable gives a tracked one. A variable never owns its tape: it holds a counted anchor (a slot that
-// is never freed, and the tape's generation at the time), so that one which outlived its tape, or a
-// Tape::clear(), is recognized and refused with a StateError instead of being dereferenced.
+// A variable made from a tensor alone is a constant. Tape::watch makes a leaf; every op on a
+// tracked variable gives a tracked one. A variable never owns its tape: it holds a counted anchor
+// (a slot that is never freed, and the tape's generation at the time), so that one which outlived
+// its tape, or a Tape::clear(), is recognized and refused with a StateError instead of being
+// dereferenced.
 //
 // Thread-safety: as Tensor. Recording on one tape belongs to one thread at a time.
 #pragma once

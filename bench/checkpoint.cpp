@@ -9,8 +9,8 @@
 //   background  how long the call of BackgroundSaver takes, while nothing else is under way
 //
 // Each round does all four, the first two in changing order and under names that are free; the
-// medians are compared. Needs twice the size in memory and three times on the disk of the folder. The
-// figures are MiB/s. With --training instead what background saves cost the training of a CNN
+// medians are compared. Needs twice the size in memory and three times on the disk of the folder.
+// The figures are MiB/s. With --training instead what background saves cost the training of a CNN
 // (checkpoint_training.hpp), with its own state and with N MiB besides.
 #include <fcntl.h>
 #include <unistd.h>

@@ -2,10 +2,11 @@
 //
 //   recompute_bench [--blocks N] [--batch N] [--rounds N] [--threads N]
 //
-// Training steps of N blocks of Conv2D 3x3, BatchNormalization, ReLU on 28 x 28 images of 32 channels: as
-// they are, every block checkpointed, and every two. Memory is the peak of what the allocator took from
-// the system during a step, above what network, gradients and input hold. Times are of the processor
-// with one thread, else of the clock; the three take turns, the medians are printed.
+// Training steps of N blocks of Conv2D 3x3, BatchNormalization, ReLU on 28 x 28 images of 32
+// channels: as they are, every block checkpointed, and every two. Memory is the peak of what the
+// allocator took from the system during a step, above what network, gradients and input hold. Times
+// are of the processor with one thread, else of the clock; the three take turns, the medians are
+// printed.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>

@@ -83,8 +83,8 @@ void require_plausible(const detail::ByteSource& source, const std::string& name
   }
 }
 
-// Reads the elements, or only counts them where `to` is null; they must be as many as the shape has,
-// and the last bytes.
+// Reads the elements, or only counts them where `to` is null; they must be as many as the shape
+// has, and the last bytes.
 void read_elements(detail::ByteSource& source, const std::string& name, const Shape& shape,
                    std::uint8_t* to) {
   std::array<std::uint8_t, 16384> counted;

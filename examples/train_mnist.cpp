@@ -159,8 +159,8 @@ bool reloads(const Settings& s, Module<float>& net, const TrainerOptions<float>&
 
 int train(const Settings& s) {
   if (s.threads) set_threads(*s.threads);
-  // Pixels become 0 to 1, as everywhere by default, so that the model file needs no word about it: batch
-  // normalization takes out mean and deviation after the first layer.
+  // Pixels become 0 to 1, as everywhere by default, so that the model file needs no word about it:
+  // batch normalization takes out mean and deviation after the first layer.
   const Data data = loaded(s);
   const Dataset &train_set = data.train, &test_set = data.test;
   Sequential<float> net = network(s.model);

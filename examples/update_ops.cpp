@@ -1,14 +1,14 @@
-// The program in the documentation of tf.compat.v1.layers.batch_normalization, in lamina: what stands
-// under tf.GraphKeys.UPDATE_OPS there is gathered by the context here, and grouped with the step of
-// the optimizer.
+// The program in the documentation of tf.compat.v1.layers.batch_normalization, in lamina: what
+// stands under tf.GraphKeys.UPDATE_OPS there is gathered by the context here, and grouped with the
+// step of the optimizer.
 //
 //   x_norm = batch_normalization(x, training)    batch_normalization(scope, x, ctx, {...})
 //   get_collection(UPDATE_OPS)                   ctx.collected
 //   optimizer.minimize(loss)                     tape.backward(loss), optimizer.step()
 //   tf.group([train_op, update_ops])             ... and update_ops.apply()
 //
-// Everybody forgets the last one once. In lamina one may leave out all of it: by default the training
-// call itself updates the statistics.
+// Everybody forgets the last one once. In lamina one may leave out all of it: by default the
+// training call itself updates the statistics.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

@@ -10,8 +10,9 @@
 //   Tanh        tanh(x)
 //   Softmax     exp(x) / sum(exp(x)) over the axes
 //
-// y has the shape of x. The gradient at 0 is that from below; ReLU's with a threshold or a max_value
-// is 0 at the threshold, and 1 at max_value, but 0 for a max_value of 6 without threshold (relu6).
+// y has the shape of x. The gradient at 0 is that from below; ReLU's with a threshold or a
+// max_value is 0 at the threshold, and 1 at max_value, but 0 for a max_value of 6 without threshold
+// (relu6).
 // Errors: ArgumentError for options out of range. Thread-safety: as Module.
 // Source: Keras 3, layers.ReLU and its neighbours.
 #pragma once

@@ -31,8 +31,8 @@
 // The options say which variance enters moving_variance (variance_estimator.hpp), what a batch with
 // NaN does to the moving statistics (NonFinite), and which further banks of moving statistics there
 // are, for one layer that sees several distributions. Context::warn hears when inference meets
-// statistics that no training has updated. With Context::reduction the input is one share of a batch
-// and the statistics are those of the whole; it must outlive the backward pass as well.
+// statistics that no training has updated. With Context::reduction the input is one share of a
+// batch and the statistics are those of the whole; it must outlive the backward pass as well.
 //
 // Errors: ArgumentError for options out of range or at odds, an unknown bank, a negative weight;
 // ShapeError when the input does not fit axis, ghost batches or parameters, or the mask the input.
@@ -84,9 +84,9 @@ class BatchNormalization : public Module<T> {
   void visit(Visitor<T>& visitor) override;
   void build(const Shape& input, Builder<T>& builder) override;
   Variable<T> forward(const Variable<T>& x, const Context<T>& ctx) const override;
-  // A ReLU, and behind it max pooling by 2 x 2 of images that lie as they are normalized, by their last
-  // axis or the second one; nothing where this layer or one of those is of a derived class, whose
-  // forward may be another.
+  // A ReLU, and behind it max pooling by 2 x 2 of images that lie as they are normalized, by their
+  // last axis or the second one; nothing where this layer or one of those is of a derived class,
+  // whose forward may be another.
   std::size_t absorbs(const Shape& input, Followers<T> next) const override;
   Variable<T> forward_absorbing(const Variable<T>& x, const Context<T>& ctx,
                                 Followers<T> absorbed) const override;

@@ -17,13 +17,13 @@
 //
 // with the median channel beside the largest. updates is how often training moved the statistics;
 // "never" means that inference normalizes by their initial values. The batch is measured as
-// recalibrate_statistics measures its batches (every layer normalizes by the batch, so that one with
-// bad statistics does not spoil the rows of those behind it; frozen ones do what they do); the
-// variance is the one that the layer would store. A layer called more than once, and tied ones, have
-// one row over all calls; a named bank has a row of its own. Nothing of the network changes.
+// recalibrate_statistics measures its batches (every layer normalizes by the batch, so that one
+// with bad statistics does not spoil the rows of those behind it; frozen ones do what they do); the
+// variance is the one that the layer would store. A layer called more than once, and tied ones,
+// have one row over all calls; a named bank has a row of its own. Nothing of the network changes.
 //
-// Errors: StateError for a network that was never called or loaded; ArgumentError for fewer than two
-// values behind a mean; what a call with the batch throws. Thread-safety: as training.
+// Errors: StateError for a network that was never called or loaded; ArgumentError for fewer than
+// two values behind a mean; what a call with the batch throws. Thread-safety: as training.
 #pragma once
 
 #include <cstdint>

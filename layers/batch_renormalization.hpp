@@ -12,10 +12,11 @@
 //   moving_variance             = max(moving_stddev^2 - epsilon, 0)
 //
 // A bound that is not given does not clip; rmin is applied before rmax. Bounds may be functions of
-// Context::step, such as the paper's ramps. Where p is 0 (epsilon = 0 and no deviation so far) so are
-// r and d before they are clipped: what inference by such a state computes.
-// Errors: ArgumentError for rmax < rmin, dmax < 0, a bound that is not finite; bounds that depend on
-// the step are checked at the step. Source: Ioffe, Batch Renormalization (2017), as in TensorFlow
+// Context::step, such as the paper's ramps. Where p is 0 (epsilon = 0 and no deviation so far) so
+// are r and d before they are clipped: what inference by such a state computes.
+// Errors: ArgumentError for rmax < rmin, dmax < 0, a bound that is not finite; bounds that depend
+// on the step are checked at the step. Source: Ioffe, Batch Renormalization (2017), as in
+// TensorFlow
 // 1.15 and later.
 #pragma once
 

@@ -10,16 +10,16 @@
 // The network is a Sequential; normalizations are looked for in it and in every Sequential inside.
 // Everything else stays: names, other layers, parameters. A layer without bias gets one. What
 // cannot be folded stays as well, and `kept` says why: there is another layer between, other axes
-// than the output channels are normalized, the layer is tied to another one, the batch normalizes in
-// inference (use_batch_statistics = true), there are banks, or the normalization lies inside a module
-// that is no Sequential. The network given is only read.
+// than the output channels are normalized, the layer is tied to another one, the batch normalizes
+// in inference (use_batch_statistics = true), there are banks, or the normalization lies inside a
+// module that is no Sequential. The network given is only read.
 //
 // The arithmetic is double. largest_difference is that of any output for the example batch, between
-// the two networks in inference; infinity where only one of two outputs is a number. The copy is for
-// inference: trained on, it trains without normalization.
+// the two networks in inference; infinity where only one of two outputs is a number. The copy is
+// for inference: trained on, it trains without normalization.
 //
-// Errors: StateError for a network that was never called or loaded; ArgumentError for one that is no
-// Sequential, and for an example without values; what a call with the example throws.
+// Errors: StateError for a network that was never called or loaded; ArgumentError for one that is
+// no Sequential, and for an example without values; what a call with the example throws.
 // Thread-safety: as copying the network. Source: Jacob et al., Quantization and Training of Neural
 // Networks for Efficient Integer-Arithmetic-Only Inference (2018), section 3.2.
 #pragma once

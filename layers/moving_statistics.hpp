@@ -5,8 +5,9 @@
 //   updates         += 1
 //
 // With renorm, its buffers belong to it, and moving_variance follows from moving_stddev
-// (batch_renormalization.hpp). A named bank holds a set of its own: its buffers are "<bank>.moving_mean"
-// and so on. What a batch that holds NaN or infinity does is the option non_finite.
+// (batch_renormalization.hpp). A named bank holds a set of its own: its buffers are
+// "<bank>.moving_mean" and so on. What a batch that holds NaN or infinity does is the option
+// non_finite.
 #pragma once
 
 #include <lamina/layers/affine.hpp>

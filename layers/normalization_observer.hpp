@@ -1,6 +1,6 @@
 // NormalizationObserver: hears what every batch normalization of a call is about to normalize, with
-// everything that decides its statistics: mask, bank, layout. Tools that measure layers listen to it
-// (recalibrate_statistics.hpp, batch_normalization_health.hpp).
+// everything that decides its statistics: mask, bank, layout. Tools that measure layers listen to
+// it (recalibrate_statistics.hpp, batch_normalization_health.hpp).
 //
 //   struct Counter : NormalizationObserver<float> {
 //     void normalizes(const NormalizedBatch<float>& batch) override { values += batch.x.size(); }

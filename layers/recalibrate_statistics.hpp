@@ -8,26 +8,26 @@
 // For statistics that training left wrong: too large or too small a momentum, batches too small,
 // weights averaged or pruned since, data of another kind.
 //
-// One pass with fixed weights, in which every layer normalizes by the batch at hand and its input is
-// measured. The moments of the batches are pooled by their counts as if they had been one batch
+// One pass with fixed weights, in which every layer normalizes by the batch at hand and its input
+// is measured. The moments of the batches are pooled by their counts as if they had been one batch
 // (pooled_moments.hpp), in double and by the masks of the calls; at the end moving_mean is their
 // mean, moving_variance their variance by the layer's estimator, and with renorm moving_stddev,
-// renorm_mean and renorm_stddev follow. The counter of updates becomes the number of batches. Layers
-// that are called more than once, tied ones, and named banks are measured over all calls that share
-// their statistics.
+// renorm_mean and renorm_stddev follow. The counter of updates becomes the number of batches.
+// Layers that are called more than once, tied ones, and named banks are measured over all calls
+// that share their statistics.
 //
 // Everything but the normalizations does what it does in inference: dropout is off, and so are
-// adjustments and the corrections of renorm. Wu and Johnson's program leaves the mode of other layers
-// to its caller; dropout that is on would put a larger variance into the statistics behind it than
-// inference ever meets (Li et al., 2019).
+// adjustments and the corrections of renorm. Wu and Johnson's program leaves the mode of other
+// layers to its caller; dropout that is on would put a larger variance into the statistics behind
+// it than inference ever meets (Li et al., 2019).
 //
 // Layers whose statistics do not follow training (freeze(), update_statistics = false) or that were
 // not called keep theirs, and are not in the result. Parameters and other buffers stay.
 //
 // All or nothing: when a batch fails, every statistic is as before.
 // Errors: StateError for a network that was never called or loaded; ArgumentError where there is no
-// batch and for max_batches < 1; NumericError naming a layer whose statistics would not be finite (its
-// option non_finite = skip leaves such batches out); what a call with a batch throws, and what
+// batch and for max_batches < 1; NumericError naming a layer whose statistics would not be finite
+// (its option non_finite = skip leaves such batches out); what a call with a batch throws, and what
 // delivering one throws. Thread-safety: as training. Source: Wu and Johnson, Rethinking "Batch" in
 // BatchNorm (2021), section 3; Li et al., Understanding the Disharmony between Dropout and Batch
 // Normalization by Variance Shift (2019).
@@ -70,8 +70,8 @@ Recalibration recalibrate_statistics(Module<T>& net,
                                      const std::type_identity_t<BatchSource<T>>& next,
                                      const RecalibrationOptions& options = {});
 
-// Of a range of tensors, or of batches with inputs in .features, as a DataLoader is; only as many as
-// needed are taken from it.
+// Of a range of tensors, or of batches with inputs in .features, as a DataLoader is; only as many
+// as needed are taken from it.
 template <Scalar T, class Range>
   requires requires(Range& range) { range.begin() != range.end(); }
 Recalibration recalibrate_statistics(Module<T>& net, Range&& range,

@@ -9,25 +9,28 @@
 //   }
 //   net.add<Dense>({.units = 10});
 //
-// What comes out is a module of a class derived from the block's: a Checkpointed<Sequential<float>> is
-// a Sequential<float> with the same children, type, options and name, so that paths, initial values,
-// dropout masks and checkpoints are those of the block without it, and a network may be saved with and
-// loaded without. Model files say which blocks were checkpointed, in an option "checkpointed".
+// What comes out is a module of a class derived from the block's: a Checkpointed<Sequential<float>>
+// is a Sequential<float> with the same children, type, options and name, so that paths, initial
+// values, dropout masks and checkpoints are those of the block without it, and a network may be
+// saved with and loaded without. Model files say which blocks were checkpointed, in an option
+// "checkpointed".
 //
-// Outputs, gradients, moving statistics and counters have the bits of the plain block: the repetition
-// draws the same random numbers, sees parameters and buffers as the call saw them, whatever became of
-// them, and its state changes are discarded. Derivatives of higher order are equal to rounding. A
-// warning or an observer hears of the call once. Where nothing of the block is differentiated (no
-// tape, or all is constant) it is just called. Fusion of layers ends at the border of the block.
+// Outputs, gradients, moving statistics and counters have the bits of the plain block: the
+// repetition draws the same random numbers, sees parameters and buffers as the call saw them,
+// whatever became of them, and its state changes are discarded. Derivatives of higher order are
+// equal to rounding. A warning or an observer hears of the call once. Where nothing of the block is
+// differentiated (no tape, or all is constant) it is just called. Fusion of layers ends at the
+// border of the block.
 //
-// Between a call and its backward pass the block may be moved, trained, frozen, assigned to or loaded,
-// but it must live, and keep its structure and options. It must compute the same each time: random
-// numbers come from the context. What it hands on to others beside its result is a StateError where it
-// is used, unless it was detached. Methods other than forward() are those of the block.
+// Between a call and its backward pass the block may be moved, trained, frozen, assigned to or
+// loaded, but it must live, and keep its structure and options. It must compute the same each time:
+// random numbers come from the context. What it hands on to others beside its result is a
+// StateError where it is used, unless it was detached. Methods other than forward() are those of
+// the block.
 //
-// Errors: as the block; StateError in the backward pass when the block is gone or computes something
-// else, besides what autograd/recompute.hpp names. Thread-safety: as Module; a backward pass counts
-// as a call, one on a module that is not const where its state has changed since.
+// Errors: as the block; StateError in the backward pass when the block is gone or computes
+// something else, besides what autograd/recompute.hpp names. Thread-safety: as Module; a backward
+// pass counts as a call, one on a module that is not const where its state has changed since.
 #pragma once
 
 #include <concepts>

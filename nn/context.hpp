@@ -118,8 +118,8 @@ struct Context {
   CallObserver<T>* observer = nullptr;
   // Whether a Sequential may compute adjacent layers in one pass; an observer sees each by itself.
   bool fuse = true;
-  // Where normalizations find the other shares of a batch that is spread over processes; null: there
-  // are none.
+  // Where normalizations find the other shares of a batch that is spread over processes; null:
+  // there are none.
   StatisticsReduction* reduction = nullptr;
   // Every convolution of the call, and its gradients, by the direct method, as if it had been made
   // with .exact = true (docs/performance.md).
@@ -141,8 +141,8 @@ struct Context {
   // StateError where update() could do nothing with a change; lets a layer check before it works.
   void require_place_for_updates() const;
 
-  // Set by the outermost module call: the root of the tree, whether it may be changed, and what must
-  // be taken back should the call fail. With `apply`, changes wait for the end of that call.
+  // Set by the outermost module call: the root of the tree, whether it may be changed, and what
+  // must be taken back should the call fail. With `apply`, changes wait for the end of that call.
   const Module<T>* root = nullptr;
   bool writable = false;
   detail::TreeCall<T>* tree_call = nullptr;

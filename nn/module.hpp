@@ -15,8 +15,8 @@
 // follow from visit(). forward() is const: state changes go through ctx.update(). Parameters whose
 // shape depends on the input are made in build(), on the first call of a tree that is not const.
 //
-// The outermost call is all or nothing: state changes are written when it has succeeded, and a first
-// call that fails leaves nothing built.
+// The outermost call is all or nothing: state changes are written when it has succeeded, and a
+// first call that fails leaves nothing built.
 //
 // Errors raised inside a call carry the dotted path of the innermost module. StateError: a const
 // call on a module never built; building without random numbers in the context. Thread-safety:
@@ -66,8 +66,8 @@ class UnpreparingVisitor;
 //
 //   auto loss = softmax_cross_entropy(net(x, ctx), y) + net.regularization(ctx);
 //
-// C++ may evaluate the right side first, when a new network has no parameters yet; the addition is what
-// comes last in any order. The tree and what the context points to must live until then.
+// C++ may evaluate the right side first, when a new network has no parameters yet; the addition is
+// what comes last in any order. The tree and what the context points to must live until then.
 template <Scalar T>
 class Penalty {
  public:
@@ -112,8 +112,8 @@ class Module {
   // is not const, also where values were loaded or copied: the builder keeps those, and checks
   // their shapes.
   virtual void build(const Shape& input, Builder<T>& builder) { (void)input, (void)builder; }
-  // What it calls itself in errors, files and as a child: "dense". Default: the name of class_info() in
-  // that form.
+  // What it calls itself in errors, files and as a child: "dense". Default: the name of
+  // class_info() in that form.
   virtual std::string type() const;
   // The name its parent should give it; empty: its type.
   virtual std::string name() const { return {}; }
@@ -122,9 +122,9 @@ class Module {
   virtual std::int64_t multiply_adds(const Shape& input, const Shape& output) const {
     return (void)input, (void)output, 0;
   }
-  // How many of the modules that follow it in a Sequential it computes in the same pass over the data,
-  // for an input of this shape; forward_absorbing() then gets them. The numbers are those of the
-  // modules one by one, to rounding. What is absorbed has no parameters and raises no errors.
+  // How many of the modules that follow it in a Sequential it computes in the same pass over the
+  // data, for an input of this shape; forward_absorbing() then gets them. The numbers are those of
+  // the modules one by one, to rounding. What is absorbed has no parameters and raises no errors.
   virtual std::size_t absorbs(const Shape& input, Followers<T> next) const {
     return (void)input, (void)next, 0;
   }

@@ -4,9 +4,9 @@
 //   net.add<Dense>({.units = 128}).add<ReLU>().add<Dense>({.units = 10});
 //   net.add(MyBlock());                      // a module of one's own, by value
 //
-// Adjacent layers are computed in one pass where the first absorbs the others (dense and ReLU; batch
-// normalization and ReLU and 2 x 2 max pooling), unless the context says otherwise: the same numbers,
-// to rounding.
+// Adjacent layers are computed in one pass where the first absorbs the others (dense and ReLU;
+// batch normalization and ReLU and 2 x 2 max pooling), unless the context says otherwise: the same
+// numbers, to rounding.
 //
 // Children are named after their type, numbered when it occurs again ("dense", "dense_1"), or by
 // their option .name. Copying copies the children. Errors: ArgumentError for a name that is taken

@@ -9,8 +9,8 @@
 //   file.metadata().at("data set");
 //
 // Opening checks header and manifest as loading does (docs/checkpoint_format.md) and reads no
-// tensor; reading one checks its own checksum. Memory: the manifest, and what is asked for; tensors()
-// and values() are tables of all that the file lists, made at their first call.
+// tensor; reading one checks its own checksum. Memory: the manifest, and what is asked for;
+// tensors() and values() are tables of all that the file lists, made at their first call.
 //
 // save_state writes named values as they are, and read_state reads all of them: the way for tools.
 //

@@ -45,8 +45,8 @@ class ReadableFile {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  // What stands under a name; links are followed. Never fails: what cannot be looked at is `nothing`,
-  // and the operation that follows says why.
+  // What stands under a name; links are followed. Never fails: what cannot be looked at is
+  // `nothing`, and the operation that follows says why.
   enum class Entry { nothing, file, folder, other };  // other: a device, a pipe, a socket
   virtual Entry entry(const std::string& path) = 0;
   // Fails when the file exists.

@@ -18,17 +18,17 @@
 //   instance_normalization
 //   any other module          what visit() lists, under the same names and as it is
 //
-// Names. PyTorch's are dotted paths; a child of a Sequential is called by the name that it was given,
-// or by its index, as in torch.nn.Sequential. Keras' are variable.path: "conv2d/kernel"; the model's
-// own name before all of them ("sequential/") is left out when reading. `.rename` gives modules (or
-// whole subtrees) other paths, from lamina's to the other's:
+// Names. PyTorch's are dotted paths; a child of a Sequential is called by the name that it was
+// given, or by its index, as in torch.nn.Sequential. Keras' are variable.path: "conv2d/kernel"; the
+// model's own name before all of them ("sequential/") is left out when reading. `.rename` gives
+// modules (or whole subtrees) other paths, from lamina's to the other's:
 //
 //   load_from_pytorch(net, state, {.rename = {{"conv2d", "features.0"}, {"dense", "head"}}});
 //
-// Flatten. What lamina flattens after channels-last layers is in the order (rows, columns, channels),
-// in PyTorch (channels, rows, columns): the rows of the Dense behind it must change places.
-// `.flattened_channels` names that Dense and the number of channels that Flatten met; 1 leaves the
-// order as it is. A Dense that follows a Flatten and channels-last convolutions in
+// Flatten. What lamina flattens after channels-last layers is in the order (rows, columns,
+// channels), in PyTorch (channels, rows, columns): the rows of the Dense behind it must change
+// places. `.flattened_channels` names that Dense and the number of channels that Flatten met; 1
+// leaves the order as it is. A Dense that follows a Flatten and channels-last convolutions in
 // Sequentials is refused without it.
 //
 // Options that are no weights. The epsilon of normalization layers is compared with `.epsilon`, the
@@ -36,11 +36,11 @@
 // variance only matter to further training; BatchNormalizationOptions::from_pytorch makes a layer
 // that has PyTorch's, its momentum turned round. Where the count of updates is missing it is 1.
 //
-// Errors: CheckpointError listing everything that is missing, unexpected or of another type or shape
-// (nothing is loaded then), epsilons that differ, statistics that the other framework does not have
-// (renorm, banks), a Flatten that nothing was said about. ArgumentError for options that name no
-// module, or channels that do not divide the rows. StateError for writing a network that was never
-// built. Thread-safety: as state_of and load_state.
+// Errors: CheckpointError listing everything that is missing, unexpected or of another type or
+// shape (nothing is loaded then), epsilons that differ, statistics that the other framework does
+// not have (renorm, banks), a Flatten that nothing was said about. ArgumentError for options that
+// name no module, or channels that do not divide the rows. StateError for writing a network that
+// was never built. Thread-safety: as state_of and load_state.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,8 @@ class Renaming {
  public:
   Renaming() = default;
   // {from, to}: the path `from` and all below it ("from.kernel" becomes "to.kernel"); the first
-  // that applies counts. An empty `from` puts everything below `to`; an empty `to` takes `from` away.
+  // that applies counts. An empty `from` puts everything below `to`; an empty `to` takes `from`
+  // away.
   Renaming(std::initializer_list<std::pair<std::string, std::string>> pairs);
   template <class Function>
     requires std::is_invocable_r_v<std::string, Function, const std::string&>

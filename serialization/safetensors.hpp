@@ -7,14 +7,15 @@
 //   end]}, ..., "__metadata__": {"key": "text"}}; then the tensors, row-major, without holes
 //
 // Element types are F32, F64, I64 and U8, and nothing is converted. A StateDict's other values come
-// back as what they were: an integer is a tensor I64 of shape [], a number one of F64, both marked in
-// the metadata ("lamina.integer.<name>", "lamina.number.<name>"); a text stands in the metadata alone
-// ("lamina.text.<name>"). Equal states give equal files, replaced as checkpoints are (whole or not).
+// back as what they were: an integer is a tensor I64 of shape [], a number one of F64, both marked
+// in the metadata ("lamina.integer.<name>", "lamina.number.<name>"); a text stands in the metadata
+// alone ("lamina.text.<name>"). Equal states give equal files, replaced as checkpoints are (whole
+// or not).
 //
-// Reading believes nothing: the header must lie in the file and take at most 100 MB, follow the form
-// above with no key twice, and its tensors must fill the rest of the file without holes or overlaps.
-// It takes the bytes of the file, and a small multiple of the header's. There are no checksums in
-// this format: other bits in a tensor are other values.
+// Reading believes nothing: the header must lie in the file and take at most 100 MB, follow the
+// form above with no key twice, and its tensors must fill the rest of the file without holes or
+// overlaps. It takes the bytes of the file, and a small multiple of the header's. There are no
+// checksums in this format: other bits in a tensor are other values.
 //
 // Errors: CheckpointError naming the file, and the tensor where there is one. ArgumentError for
 // metadata under a key that begins with "lamina.". Thread-safety: as standard containers.

@@ -1,12 +1,12 @@
-// Convolution of images in the order (images, channels, rows, columns), without transposing them all.
-// What it computes: convolution.hpp.
+// Convolution of images in the order (images, channels, rows, columns), without transposing them
+// all. What it computes: convolution.hpp.
 //
-// With a 1x1 kernel an image is a matrix as it is (pointwise_convolution.hpp). With a few channels on
-// one side, where the transposes of the other side would take as long as the convolution, a few
+// With a 1x1 kernel an image is a matrix as it is (pointwise_convolution.hpp). With a few channels
+// on one side, where the transposes of the other side would take as long as the convolution, a few
 // images at a time are transposed and convolved while a cache holds them.
 //
-// Images are shared out by shape, and what they add to the kernel's gradient is added in their order:
-// the same bits on any number of threads. Thread-safety: any thread.
+// Images are shared out by shape, and what they add to the kernel's gradient is added in their
+// order: the same bits on any number of threads. Thread-safety: any thread.
 #pragma once
 
 #include <lamina/autograd/kernels/convolution.hpp>

@@ -1,6 +1,6 @@
-// The loops of norm_coefficients.cpp, over the channels of one group. They are compiled for the baseline
-// and for every level, so they are in an unnamed namespace and call no function of the standard library
-// (levels/vector.hpp says why).
+// The loops of norm_coefficients.cpp, over the channels of one group. They are compiled for the
+// baseline and for every level, so they are in an unnamed namespace and call no function of the
+// standard library (levels/vector.hpp says why).
 #pragma once
 
 #include <cstdint>

@@ -150,8 +150,8 @@ std::int64_t scratch_size(const Plan<T>& plan) {
   return plan.pointwise() ? 0 : plan.lines_per_chunk * plan.size.columns.out * plan.window;
 }
 
-// Leaves a float convolution to minimal filtering, along lines or of squares, or to the kernels of the
-// instruction set where they are faster; returns whether it has.
+// Leaves a float convolution to minimal filtering, along lines or of squares, or to the kernels of
+// the instruction set where they are faster; returns whether it has.
 template <Scalar T, class Lines, class Squares, class Direct>
 bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Lines by_lines,
                         Squares by_squares, Direct directly, const T* left, const T* right,

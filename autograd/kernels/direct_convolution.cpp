@@ -18,8 +18,8 @@ constexpr std::int64_t kFewestChainChannels = 16;
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 19;
 // Of the outputs of a job, which are passed over once per panel and block of channels.
 constexpr std::int64_t kJobBytes = std::int64_t{1} << 16;
-// Smaller outputs are read again from the third-level cache by what comes next; those of an image of few
-// colours are most of what is moved, and stay there while they can.
+// Smaller outputs are read again from the third-level cache by what comes next; those of an image
+// of few colours are most of what is moved, and stay there while they can.
 constexpr std::int64_t kStreamBytes = std::int64_t{1} << 22, kStreamColourBytes = kStreamBytes << 2;
 constexpr std::int64_t kColours = 4;
 constexpr std::int64_t kPackedValues = std::int64_t{1} << 15;  // worth a job of their own

@@ -1,5 +1,6 @@
-// lamina's own product of float matrices, one kernel per instruction set: what gemm.hpp takes instead
-// of OpenBLAS where it is faster. What it computes, and in which order: levels/matrix_product.hpp.
+// lamina's own product of float matrices, one kernel per instruction set: what gemm.hpp takes
+// instead of OpenBLAS where it is faster. What it computes, and in which order:
+// levels/matrix_product.hpp.
 //
 // The choice looks at extents and the level only, so that a product has the same bits on any number
 // of threads. An infinity or NaN goes where IEEE arithmetic takes it: no product is left out.

@@ -22,8 +22,9 @@ constexpr std::int64_t kInnerBlock = 4096;
 // Results of so many bytes leave the caches before anybody reads them.
 constexpr std::int64_t kStreamedBytes = std::int64_t{12} << 20;
 
-// A transposed matrix is read from all over it, row after row. Where a chain of the sum lies on more
-// pages than a processor keeps the addresses of (96 on a Xeon), it is copied close together first.
+// A transposed matrix is read from all over it, row after row. Where a chain of the sum lies on
+// more pages than a processor keeps the addresses of (96 on a Xeon), it is copied close together
+// first.
 constexpr std::int64_t kPage = 4096, kKeptPages = 96;
 constexpr std::int64_t kCloseRows = 256;  // copied together: with their chain half of a cache
 constexpr std::int64_t kCopyPays = 128;   // columns

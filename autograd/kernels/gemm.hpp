@@ -6,7 +6,8 @@
 // Large products are cut into tiles by shape, never by thread count, and very long inner sums into
 // blocks that are added in order, so that results are the same bits on any number of threads.
 // OpenBLAS itself is held to one thread (for the whole process) from its first product on.
-// Errors: ArgumentError for an extent or stride that does not fit in 31 bits, where OpenBLAS is asked.
+// Errors: ArgumentError for an extent or stride that does not fit in 31 bits, where OpenBLAS is
+// asked.
 // Thread-safety: any thread, also from inside parallel_for (the product then stays on that thread).
 #pragma once
 

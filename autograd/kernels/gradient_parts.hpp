@@ -1,5 +1,5 @@
-// Sums of dy and of dy (x - high) by (group, channel), one set for each part of the work, added in the
-// order of the parts; only the .cpp files of this folder include this.
+// Sums of dy and of dy (x - high) by (group, channel), one set for each part of the work, added in
+// the order of the parts; only the .cpp files of this folder include this.
 #pragma once
 
 #include <algorithm>

@@ -21,10 +21,11 @@ constexpr std::int64_t kJobProduct = std::int64_t{1} << 19;
 constexpr std::int64_t kBandBytes = std::int64_t{1} << 16;
 constexpr std::int64_t kFewestRows = 8;  // of a band: its neighbours transform some rows of it, too
 constexpr std::int64_t kSums = 16;       // of the kernel's gradient
-// Output positions whose sums are added up before they are added to those of others: one long chain would
-// round more.
+// Output positions whose sums are added up before they are added to those of others: one long chain
+// would round more.
 constexpr std::int64_t kBlockPositions = 1024;
-// F(4, 5) rounds more than it may where most tiles are at a rim of the image, whose direct sums are short.
+// F(4, 5) rounds more than it may where most tiles are at a rim of the image, whose direct sums are
+// short.
 constexpr std::int64_t kSmallestOutput5 = 12;
 // A larger output leaves the caches before anybody reads it.
 constexpr std::int64_t kStreamBytes = std::int64_t{1} << 24;

@@ -1,16 +1,16 @@
-// Convolution by minimal filtering along lines: images of few channels, stride 1, dilation 1, one group,
-// square kernels of 3 or 5 taps, float, channels last. What it computes: convolution.hpp; how:
-// levels/filter_transform.hpp.
+// Convolution by minimal filtering along lines: images of few channels, stride 1, dilation 1, one
+// group, square kernels of 3 or 5 taps, float, channels last. What it computes: convolution.hpp;
+// how: levels/filter_transform.hpp.
 //
-// Only the columns of the kernel are filtered, by F(4, 3) or F(4, 5): half of the products, or 40 %.
-// The second dimension would save more of them (minimal_filtering.hpp), but with few channels to sum
-// the transform of the outputs costs more than the products.
+// Only the columns of the kernel are filtered, by F(4, 3) or F(4, 5): half of the products, or 40
+// %. The second dimension would save more of them (minimal_filtering.hpp), but with few channels to
+// sum the transform of the outputs costs more than the products.
 //
 // Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
 // relative to the rms of the result, not of each element. An infinity or NaN spreads over the four
 // outputs of every tile that reads it, and an exact 0 may come out as a rounding error.
-// 5x5 with an output below 12 by 12 would come to more, and is left to other methods. In the gradient a NaN
-// fills what the taps of its kernel row share.
+// 5x5 with an output below 12 by 12 would come to more, and is left to other methods. In the
+// gradient a NaN fills what the taps of its kernel row share.
 // Bands of rows and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.
 #pragma once
@@ -21,8 +21,8 @@
 
 namespace lamina::kernels {
 
-// Null where the kernels of that level cannot compute this pass of the convolution: the input's gradient
-// is a convolution of the output's, whose channels must be few.
+// Null where the kernels of that level cannot compute this pass of the convolution: the input's
+// gradient is a convolution of the output's, whose channels must be few.
 const LineFilter* line_filter(const ConvolutionSize& size, ConvolutionPass pass,
                               InstructionSet level);
 

@@ -1,5 +1,5 @@
-// Moments of parts of a set, merged into those of the whole; only the .cpp files of this folder include
-// this. Squares are sum((x - mean)^2).
+// Moments of parts of a set, merged into those of the whole; only the .cpp files of this folder
+// include this. Squares are sum((x - mean)^2).
 //
 // Source: Chan, Golub, LeVeque, Algorithms for Computing the Sample Variance (1983).
 #pragma once
@@ -32,7 +32,8 @@ struct GroupMoments {
   double* squares;
 };
 
-// Moments by group of all chunks. The first has its place in the result, the others are merged into it.
+// Moments by group of all chunks. The first has its place in the result, the others are merged into
+// it.
 class MergedMoments {
  public:
   // Sums that are 0.

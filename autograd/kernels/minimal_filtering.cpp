@@ -12,8 +12,8 @@ namespace {
 constexpr std::int64_t kFewestChannels = 16;  // one vector of the widest level
 // Below, the transform of the kernel costs what the products save.
 constexpr std::int64_t kFewestTiles = 48;
-// Where the kernel at all points, or the sums of its gradient, leave the caches: products of numbers of
-// channels, and the smaller of the two, from which wide_filtering.hpp is faster.
+// Where the kernel at all points, or the sums of its gradient, leave the caches: products of
+// numbers of channels, and the smaller of the two, from which wide_filtering.hpp is faster.
 constexpr std::int64_t kManyPairs = std::int64_t{1} << 17;
 constexpr std::int64_t kManyChannels = 256;
 constexpr std::int64_t kManyGradientPairs = std::int64_t{1} << 16;
@@ -22,8 +22,9 @@ constexpr std::int64_t kMostWidePairs = std::int64_t{1} << 20;  // measured up t
 // With few channels on one side, and so for every block of tiles from memory.
 constexpr std::int64_t kMostPairs = std::int64_t{1} << 18;
 constexpr std::int64_t kMostGradientPairs = std::int64_t{1} << 16;
-// F(3, 5) rounds more than it may where many channels are summed, or where most tiles are at a rim of
-// the image, whose direct sums are short; and in the kernel's gradient, which sums over positions.
+// F(3, 5) rounds more than it may where many channels are summed, or where most tiles are at a rim
+// of the image, whose direct sums are short; and in the kernel's gradient, which sums over
+// positions.
 constexpr std::int64_t kMostChannels5 = 128;
 constexpr std::int64_t kSmallestImage5 = 13;
 constexpr std::int64_t kSmallestPrecise5 = 5;  // below, F(2, 5) comes close to the limit, too

@@ -4,14 +4,14 @@
 //
 // 3x3 is F(4, 3), a quarter of the products; 5x5 is F(3, 5), 22 %, and where that would round too
 // much (the kernel's gradient, more than 128 channels, images below 13 by 13) F(2, 5), 36 %. The
-// image is cut into tiles; a block of tiles is transformed, multiplied by the transformed kernel one
-// point at a time, and transformed back while it lies in the second-level cache. With many channels:
-// wide_filtering.hpp.
+// image is cut into tiles; a block of tiles is transformed, multiplied by the transformed kernel
+// one point at a time, and transformed back while it lies in the second-level cache. With many
+// channels: wide_filtering.hpp.
 //
-// Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp), relative
-// to the rms of the result, not of each element. An infinity or NaN spreads over the outputs (4x4 or
-// 3x3) of every tile that reads it, and an exact 0 may come out as a rounding error.
-// Blocks and partial sums are cut by shape: the same bits on any number of threads.
+// Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
+// relative to the rms of the result, not of each element. An infinity or NaN spreads over the
+// outputs (4x4 or 3x3) of every tile that reads it, and an exact 0 may come out as a rounding
+// error. Blocks and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.
 #pragma once
 
@@ -28,8 +28,8 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
 // The same for the level in use; null also where the direct method is as fast.
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass);
 
-// What the levels compute. The input's gradient is a convolution of the output's, with the kernel turned
-// around.
+// What the levels compute. The input's gradient is a convolution of the output's, with the kernel
+// turned around.
 FilteringPass filtering_pass(const ConvolutionSize& size, ConvolutionPass pass);
 
 // Tiles of all images, `outputs` by `outputs` each.

@@ -5,10 +5,10 @@
 // and merged in double (Chan, Golub, LeVeque, Algorithms for Computing the Sample Variance, 1983).
 // Every value is read once from memory. Equal values have the variance 0, not one of rounding.
 //
-// Weights belong to (outer, group, middle, inner): all channels of a place share one. They are finite
-// and at least 0; null stands for 1 everywhere (ones agree with it to rounding, with one group to the
-// bit). A weight of 0 selects: NaN there reaches no sum. Results do not depend on the number of
-// threads. Nothing is allocated from the system in a steady state.
+// Weights belong to (outer, group, middle, inner): all channels of a place share one. They are
+// finite and at least 0; null stands for 1 everywhere (ones agree with it to rounding, with one
+// group to the bit). A weight of 0 selects: NaN there reaches no sum. Results do not depend on the
+// number of threads. Nothing is allocated from the system in a steady state.
 #pragma once
 
 #include <lamina/autograd/kernels/instruction_set.hpp>

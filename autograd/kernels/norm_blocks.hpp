@@ -1,10 +1,10 @@
 // How the normalization kernels cut a NormLayout into work; only the .cpp files of this folder
 // include this.
 //
-// A row is one (outer, middle) of a group: channels * inner contiguous elements. A tile is a range of
-// rows, channels and inner elements of one group that stays in the nearer caches; tiles are shared
-// among the threads. A block is a part of a tile, all channels of some rows, whose values are few
-// enough to be summed in the tensor's own precision. Both are cut by shape alone.
+// A row is one (outer, middle) of a group: channels * inner contiguous elements. A tile is a range
+// of rows, channels and inner elements of one group that stays in the nearer caches; tiles are
+// shared among the threads. A block is a part of a tile, all channels of some rows, whose values
+// are few enough to be summed in the tensor's own precision. Both are cut by shape alone.
 #pragma once
 
 #include <algorithm>

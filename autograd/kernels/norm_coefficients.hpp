@@ -4,11 +4,11 @@
 //   dx = (dy - w ((x - mean) of_x + share)) factor, x - mean taken apart in the same way
 //
 // The mean is subtracted in two parts: what its rounding leaves of it is in the constants. So float
-// keeps every digit that x had. All is computed in double and rounded once, in one pass: small ghost
-// batches have nearly as many coefficients as values.
+// keeps every digit that x had. All is computed in double and rounded once, in one pass: small
+// ghost batches have nearly as many coefficients as values.
 //
-// Arrays named by (group, channel) hold layout.statistics() entries, by channel layout.channels. Nothing is
-// allocated from the system in a steady state. Thread-safety: any thread.
+// Arrays named by (group, channel) hold layout.statistics() entries, by channel layout.channels.
+// Nothing is allocated from the system in a steady state. Thread-safety: any thread.
 #pragma once
 
 #include <lamina/autograd/kernels/instruction_set.hpp>
@@ -43,8 +43,8 @@ struct GradientScaling {
   Tensor<T> of_x, constant;
 };
 
-// of_x = inverse^2 sum(dy (x - mean)) / count, share = sum(dy) / count; count by group, where it is 0
-// so are both.
+// of_x = inverse^2 sum(dy (x - mean)) / count, share = sum(dy) / count; count by group, where it is
+// 0 so are both.
 template <Scalar T>
 GradientScaling<T> gradient_scaling(const NormLayout& layout, const double* mean,
                                     const double* inverse, const double* count,

@@ -1,8 +1,8 @@
 // The two loops that sum over a Block; only the .cpp files of this folder include this.
 //
-// Both keep chains of additions short (a rounding error grows with the chain) and leave the order of
-// the additions to the shape alone. `row(r)` gives a callable that gives the term of an element of
-// row r.
+// Both keep chains of additions short (a rounding error grows with the chain) and leave the order
+// of the additions to the shape alone. `row(r)` gives a callable that gives the term of an element
+// of row r.
 #pragma once
 
 #include <bit>

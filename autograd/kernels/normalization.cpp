@@ -167,8 +167,8 @@ void map_elements(const NormLayout& layout, const T* x, const T* dy, const T* we
 
 // ---- element-wise, by the loops of an instruction set ----
 
-// function(block, offset of its first channel in the arrays, channels, first statistic) for blocks of
-// columns; for runs the channels are taken one by one.
+// function(block, offset of its first channel in the arrays, channels, first statistic) for blocks
+// of columns; for runs the channels are taken one by one.
 template <class Function>
 void for_each_part(const NormalizationLoops& loops, const NormLayout& layout, Function function) {
   const Tiling tiling(layout);

@@ -3,8 +3,8 @@
 //
 // Sums run over blocks in the tensor's type, over the blocks in double. Arrays named by (group,
 // channel) hold layout.statistics() entries. Weights are those of moments.hpp; null stands for 1
-// everywhere. Results do not depend on the number of threads. Nothing is allocated from the system in a
-// steady state.
+// everywhere. Results do not depend on the number of threads. Nothing is allocated from the system
+// in a steady state.
 //
 // Where `rectified`, a ReLU comes behind y and is computed in the same pass: its derivative lets dy
 // through where y > 0 or is NaN. Only without weights, and where can_rectify<T>(level).

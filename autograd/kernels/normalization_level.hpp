@@ -1,5 +1,5 @@
-// Which loops a level has for the normalizations (levels/normalization_loops.hpp), and a Block as they
-// take it; only the .cpp files of this folder and tests include this.
+// Which loops a level has for the normalizations (levels/normalization_loops.hpp), and a Block as
+// they take it; only the .cpp files of this folder and tests include this.
 #pragma once
 
 #include <lamina/autograd/kernels/instruction_set.hpp>

@@ -1,5 +1,5 @@
-// 1x1 convolution of images in the order (images, channels, rows, columns), stride 1, no padding, one
-// group. Each image is a matrix (channels, positions), and nothing needs to be transposed:
+// 1x1 convolution of images in the order (images, channels, rows, columns), stride 1, no padding,
+// one group. Each image is a matrix (channels, positions), and nothing needs to be transposed:
 //
 //   y = kernel' x,   dx = kernel dy,   dkernel = sum over images of x dy'
 //

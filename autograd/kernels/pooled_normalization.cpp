@@ -18,11 +18,12 @@ const PooledLoops& loops_of(InstructionSet level) {
 #endif
 }
 
-// Backwards, a pass begins with what the one before has read last: that is in the nearer caches still.
+// Backwards, a pass begins with what the one before has read last: that is in the nearer caches
+// still.
 enum class Order : std::uint8_t { forwards, backwards };
 
-// Rows of windows, numbered through all images of a group and cut into parts by shape alone: what a part
-// sums belongs to one group, so that sums take no more room when there are many.
+// Rows of windows, numbered through all images of a group and cut into parts by shape alone: what a
+// part sums belongs to one group, so that sums take no more room when there are many.
 class WindowRows {
  public:
   WindowRows(const ImageBatch& batch, const float* x)

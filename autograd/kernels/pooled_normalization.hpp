@@ -2,15 +2,15 @@
 //
 //   y = the largest of max(0, (x - mean) factor + offset) over windows of 2 x 2, side by side
 //
-// x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels), or with channels
-// first (images, channels, rows, columns): an odd last row or column belongs to no window. Nothing of the
-// normalized values is stored; the gradients find the winner of a window again from x. Of equal values
-// the first wins. NaN wins over all and gets the gradient, as from a ReLU; which element of the window
-// does is open then, since NaN in x makes all y of its channel NaN.
+// x (images, rows, columns, channels), y (images, rows / 2, columns / 2, channels), or with
+// channels first (images, channels, rows, columns): an odd last row or column belongs to no window.
+// Nothing of the normalized values is stored; the gradients find the winner of a window again from
+// x. Of equal values the first wins. NaN wins over all and gets the gradient, as from a ReLU; which
+// element of the window does is open then, since NaN in x makes all y of its channel NaN.
 //
-// Coefficients and sums by (group, channel), as in normalization.hpp: image i belongs to group i modulo
-// groups. float alone, and only where can_rectify<float>(level). Results do not depend on the number of
-// threads. Thread-safety: any thread.
+// Coefficients and sums by (group, channel), as in normalization.hpp: image i belongs to group i
+// modulo groups. float alone, and only where can_rectify<float>(level). Results do not depend on
+// the number of threads. Thread-safety: any thread.
 #pragma once
 
 #include <lamina/autograd/kernels/instruction_set.hpp>

@@ -16,8 +16,8 @@ const PooledPlanes& planes_of(InstructionSet level) {
 #endif
 }
 
-// A job has some planes of one image, or a band of rows of one plane. Images of a group are numbered
-// through, and some of them are a part of the sums; all is cut by shape alone.
+// A job has some planes of one image, or a band of rows of one plane. Images of a group are
+// numbered through, and some of them are a part of the sums; all is cut by shape alone.
 class PlaneBands {
  public:
   PlaneBands(const ImageBatch& batch, const float* x)
@@ -44,7 +44,8 @@ class PlaneBands {
     bool last_of_plane;
   };
 
-  // function(place) for all bands of all planes, those of one statistic and part in order on one thread.
+  // function(place) for all bands of all planes, those of one statistic and part in order on one
+  // thread.
   template <class Function>
   void for_each(Function&& function) const {
     parallel_for(batch_.groups * parts() * channel_jobs_, [&](std::int64_t job) {

@@ -1,5 +1,5 @@
-// The functions of pooled_normalization.hpp for images with channels first, whose planes are taken one
-// after the other; only the .cpp files of this folder include this.
+// The functions of pooled_normalization.hpp for images with channels first, whose planes are taken
+// one after the other; only the .cpp files of this folder include this.
 #pragma once
 
 #include <lamina/autograd/kernels/pooled_normalization.hpp>

@@ -138,8 +138,8 @@ void strided_copy(const Shape& extents, const T* in, const Strides& in_strides, 
   if (walk.rank == 0 || extents.size() < 2 * kTileElements) {
     return copy_axes(walk.axes.data(), walk.rank, in, out, false);
   }
-  // Tiles are ranges of one axis: any cut is right, since every output is written once. Of the first
-  // one where it is long enough, so that a tile's memory lies together.
+  // Tiles are ranges of one axis: any cut is right, since every output is written once. Of the
+  // first one where it is long enough, so that a tile's memory lies together.
   const std::int64_t wanted = extents.size() / kTileElements;
   const bool outermost = walk.rank > 2 && walk.axes[0].extent >= std::min(wanted, kFewestTiles);
   const auto cut =

@@ -1,5 +1,5 @@
-// The sum of partial results that jobs left side by side, added in their order: the same bits on any
-// number of threads. Only the .cpp files of this folder include this.
+// The sum of partial results that jobs left side by side, added in their order: the same bits on
+// any number of threads. Only the .cpp files of this folder include this.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-// Max pooling whose windows lie side by side, as most networks have it: squares of 2 or 3, as wide as
-// their stride, without padding. Their extents are constants here, and an element belongs to one window,
-// so that its gradient is written instead of added. What it computes: pooling.hpp; only pooling.cpp
-// includes this.
+// Max pooling whose windows lie side by side, as most networks have it: squares of 2 or 3, as wide
+// as their stride, without padding. Their extents are constants here, and an element belongs to one
+// window, so that its gradient is written instead of added. What it computes: pooling.hpp; only
+// pooling.cpp includes this.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +28,8 @@ void keep_larger(T value, TapNumber<T> number, T& best, TapNumber<T>& winner) {
   winner = wins ? number : winner;
 }
 
-// The extent of windows that lie side by side, or 0. Of one channel they must fill the rows, which must
-// not be longer than a run.
+// The extent of windows that lie side by side, or 0. Of one channel they must fill the rows, which
+// must not be longer than a run.
 inline std::int64_t tiled_edge(const PoolingSize& size) {
   const std::int64_t edge = size.rows.kernel;
   const auto tiles = [&](const WindowAxis& axis) {
@@ -44,8 +44,8 @@ inline std::int64_t tiled_edge(const PoolingSize& size) {
              : 0;
 }
 
-// Channels side by side: one line of y to its winners, 0 to the other elements of the windows, whose rows
-// lie `row_step` apart.
+// Channels side by side: one line of y to its winners, 0 to the other elements of the windows,
+// whose rows lie `row_step` apart.
 template <int edge, Scalar T, class Index>
 void scatter_to_tiles(const T* y, const Index* winners, std::int64_t row_step, std::int64_t columns,
                       std::int64_t channels, T* x) {
@@ -68,8 +68,8 @@ void scatter_to_tiles(const T* y, const Index* winners, std::int64_t row_step, s
   }
 }
 
-// One channel, and nothing between the windows: the rows of a plane are one run, whose maxima along the
-// rows are found first, in loops that are long however small the plane is.
+// One channel, and nothing between the windows: the rows of a plane are one run, whose maxima along
+// the rows are found first, in loops that are long however small the plane is.
 template <int edge, Scalar T, class Index>
 void max_of_plane_tiles(const T* x, std::int64_t rows, std::int64_t columns, T* y, Index* winners) {
   alignas(64) T value[kRun + kRunPadding] = {};

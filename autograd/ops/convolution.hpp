@@ -24,8 +24,8 @@ struct ConvolutionOptions {
   Pair dilation{1, 1};
   std::int64_t groups = 1;
   Layout layout = Layout::channels_last;
-  // The sum above as it stands, and never minimal filtering, which is faster and rounds up to 4 times
-  // as much (docs/performance.md). In float alone; double is always exact in this sense.
+  // The sum above as it stands, and never minimal filtering, which is faster and rounds up to 4
+  // times as much (docs/performance.md). In float alone; double is always exact in this sense.
   bool exact = false;
 };
 

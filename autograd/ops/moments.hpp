@@ -3,15 +3,16 @@
 //
 //   n = sum(w)        mean = sum(w x) / n        variance = sum(w (x - mean)^2) / n
 //
-// The weights w belong to the places (outer, group, middle, inner) of the layout, in a tensor of that
-// many values and any shape; all channels of a place share one. They are finite and at least 0; an
-// undefined tensor stands for 1 everywhere (ones agree with it to rounding, with one group to the
-// bit). A weight of 0 selects, it does not multiply: NaN or infinity there reaches no statistic. n is
-// the sum of the weights of a group; where it is 0 (an empty batch), mean and variance are 0.
+// The weights w belong to the places (outer, group, middle, inner) of the layout, in a tensor of
+// that many values and any shape; all channels of a place share one. They are finite and at least
+// 0; an undefined tensor stands for 1 everywhere (ones agree with it to rounding, with one group to
+// the bit). A weight of 0 selects, it does not multiply: NaN or infinity there reaches no
+// statistic. n is the sum of the weights of a group; where it is 0 (an empty batch), mean and
+// variance are 0.
 //
-// Errors: ShapeError when the layout does not cover x or the weights do not fit it, ArgumentError for
-// a weight that is negative or not finite, and where the sum of the weights is not finite. Results
-// are the same bits on any number of threads. Thread-safety: as Tensor.
+// Errors: ShapeError when the layout does not cover x or the weights do not fit it, ArgumentError
+// for a weight that is negative or not finite, and where the sum of the weights is not finite.
+// Results are the same bits on any number of threads. Thread-safety: as Tensor.
 #pragma once
 
 #include <cmath>
@@ -30,8 +31,10 @@ struct Moments {
 template <Scalar T>
 Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights = {});
 
-// What a normalization multiplies x - mean by: 1 / sqrt(variance + epsilon), and 0 where that root is
-// 0. So with epsilon = 0 a channel that does not vary normalizes to 0, and no derivative runs through it.
+// What a normalization multiplies x - mean by: 1 / sqrt(variance + epsilon), and 0 where that root
+// is
+// 0. So with epsilon = 0 a channel that does not vary normalizes to 0, and no derivative runs
+// through it.
 inline double inverse_deviation(double variance, double epsilon) {
   const double square = variance + epsilon, inverse = 1 / std::sqrt(square);
   return square == 0 ? 0 : inverse;

@@ -4,7 +4,8 @@
 //
 // mean and variance belong to a (group, channel), scale and offset to a channel (their size is
 // layout.channels, their shape is free); an undefined scale stands for 1, an undefined offset for
-// 0. Where variance + epsilon is 0 its root's inverse counts as 0 (inverse_deviation of moments.hpp).
+// 0. Where variance + epsilon is 0 its root's inverse counts as 0 (inverse_deviation of
+// moments.hpp).
 //
 //   normalize_by_batch    mean and variance are those of x, weighted as measured (moments.hpp); the
 //                         derivative runs through them:
@@ -13,14 +14,14 @@
 //                         weight 0 too: they are normalized like the others
 //   normalize_by_given    mean and variance are constants: dx = scale inv dy
 //
-// dscale = S2 and doffset = S1, summed over groups. An x of weight 0 that is NaN or infinite reaches
-// its own y and nothing else: it is left out of S2, like every x whose dy is 0. In a group whose
-// weights sum to 0 the statistics are constants.
+// dscale = S2 and doffset = S1, summed over groups. An x of weight 0 that is NaN or infinite
+// reaches its own y and nothing else: it is left out of S2, like every x whose dy is 0. In a group
+// whose weights sum to 0 the statistics are constants.
 //
-// With `after` a ReLU of y, or the maximum of the ReLU over windows of 2 x 2 side by side (x then is
-// images, the normalized axis the last one, or with channels first the second one), is computed in the
-// same pass where it can be (float, processors with AVX2, no weights), else as ops of their own: the same
-// numbers, to rounding.
+// With `after` a ReLU of y, or the maximum of the ReLU over windows of 2 x 2 side by side (x then
+// is images, the normalized axis the last one, or with channels first the second one), is computed
+// in the same pass where it can be (float, processors with AVX2, no weights), else as ops of their
+// own: the same numbers, to rounding.
 //
 // Both are fused forward and backward; where the backward pass is itself recorded, a composed form
 // takes its place, so that derivatives of any order are exact (mean and deviation are never

@@ -69,9 +69,9 @@ struct FreeLists {
   }
 };
 
-// Kernels walk large tensors with large steps: on pages of 4 KiB they would wait for addresses to be
-// translated, and a fresh block for each page to be zeroed by itself. Where the system has none to
-// give, the block is as good as any.
+// Kernels walk large tensors with large steps: on pages of 4 KiB they would wait for addresses to
+// be translated, and a fresh block for each page to be zeroed by itself. Where the system has none
+// to give, the block is as good as any.
 void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   constexpr std::size_t kHugePage = 2 * 1024 * 1024;

@@ -2,9 +2,10 @@
 //
 //   [who] what must hold; got ..., expected ...
 //
-// `who` is the op or layer that noticed ("matmul", "batch_normalization"). While the exception leaves a
-// tree of modules it learns the dotted path of the innermost one: a layer's own error then reads
-// "[encoder.block1.bn] ...", an op's error inside a layer reads "[encoder.block1.fc: matmul] ...".
+// `who` is the op or layer that noticed ("matmul", "batch_normalization"). While the exception
+// leaves a tree of modules it learns the dotted path of the innermost one: a layer's own error then
+// reads "[encoder.block1.bn] ...", an op's error inside a layer reads "[encoder.block1.fc: matmul]
+// ...".
 // Thread-safety: as std::exception, an object belongs to the thread that handles it.
 #pragma once
 
@@ -24,8 +25,8 @@ class Error : public std::runtime_error {
   const std::string& path() const noexcept { return path_; }
   const std::string& message() const noexcept { return message_; }
 
-  // Names the module in which the error arose; `type` is that module's own name for itself. Only the
-  // first call counts: the innermost module is the one the reader wants to know.
+  // Names the module in which the error arose; `type` is that module's own name for itself. Only
+  // the first call counts: the innermost module is the one the reader wants to know.
   void enter(std::string_view path, std::string_view type);
 
  private:

@@ -2,9 +2,10 @@
 //
 //   parallel_for(tiles, [&](std::int64_t tile) { ... });
 //
-// calls the function once for every tile in [0, tiles) and returns when all have finished. Which thread
-// runs a tile is not fixed, so a caller cuts its work into tiles by shape, never by thread count, and
-// combines partial sums in tile order: then results are the same bits on any number of threads.
+// calls the function once for every tile in [0, tiles) and returns when all have finished. Which
+// thread runs a tile is not fixed, so a caller cuts its work into tiles by shape, never by thread
+// count, and combines partial sums in tile order: then results are the same bits on any number of
+// threads.
 //
 // * Workers help, they are never waited for unless they have begun a tile: a parked or descheduled
 //   worker delays nothing.

@@ -1,5 +1,5 @@
-// The element types of lamina: float and double carry values and derivatives; int64 carries labels and
-// indices, uint8 carries images and masks, both without derivatives.
+// The element types of lamina: float and double carry values and derivatives; int64 carries labels
+// and indices, uint8 carries images and masks, both without derivatives.
 #pragma once
 
 #include <concepts>

@@ -32,7 +32,8 @@ class Shape {
   const std::int64_t* end() const noexcept { return extents_.data() + rank_; }
   std::span<const std::int64_t> extents() const noexcept { return {begin(), end()}; }
 
-  // The same shape with one extent replaced, removed, or inserted before `axis` (which may be rank()).
+  // The same shape with one extent replaced, removed, or inserted before `axis` (which may be
+  // rank()).
   Shape with(int axis, std::int64_t extent) const;
   Shape without(int axis) const;
   Shape inserted(int axis, std::int64_t extent) const;

@@ -1,18 +1,20 @@
 // Tensor: a dense row-major array of up to 8 axes.
 //
-// A tensor is a cheap handle on shared, 64-byte aligned storage with value semantics by copy-on-write:
-// a copy shares the storage, and mutable_data() gives the handle a storage of its own first when it is
-// shared. reshaped() shares as well. There are no strided views: transposing and slicing copy.
+// A tensor is a cheap handle on shared, 64-byte aligned storage with value semantics by
+// copy-on-write: a copy shares the storage, and mutable_data() gives the handle a storage of its
+// own first when it is shared. reshaped() shares as well. There are no strided views: transposing
+// and slicing copy.
 //
 //   Tensor<float> a({2, 3}, {1, 2, 3, 4, 5, 6});
 //   Tensor<float> b = a;                  // shares
 //   b.mutable_data()[0] = 7;              // b detaches; a.at({0, 0}) is still 1
 //
 // A default-constructed tensor is undefined: shape (0), no storage, defined() == false.
-// Errors: ShapeError (values that do not fit the shape, reshaping to another size, item() of more than
-// one element), ArgumentError (an index out of bounds). Memory comes from the caching allocator.
-// Thread-safety: as std::shared_ptr: distinct handles may be used from distinct threads, also when they
-// share storage; one handle must not be written while another thread uses it.
+// Errors: ShapeError (values that do not fit the shape, reshaping to another size, item() of more
+// than one element), ArgumentError (an index out of bounds). Memory comes from the caching
+// allocator.
+// Thread-safety: as std::shared_ptr: distinct handles may be used from distinct threads, also when
+// they share storage; one handle must not be written while another thread uses it.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,6 @@
-// One layer of libtorch in training, its passes timed apart or together, as support/layer_run.hpp does
-// it for lamina; and checksums of libtorch's results in the order in which every program takes them.
+// One layer of libtorch in training, its passes timed apart or together, as support/layer_run.hpp
+// does it for lamina; and checksums of libtorch's results in the order in which every program takes
+// them.
 #pragma once
 
 #include <torch/torch.h>

@@ -1,4 +1,5 @@
-// Line charts as SVG text: one panel or several side by side, with axes, ticks, a legend, and bands.
+// Line charts as SVG text: one panel or several side by side, with axes, ticks, a legend, and
+// bands.
 //
 //   Chart chart{.title = "Loss", .x_axis = "training step", .panels = {{.series = {...}}}};
 //   write_svg("loss.svg", chart);

@@ -1,5 +1,5 @@
-// Layers that the one before them can compute in its own pass (Module::absorbs): these exact classes,
-// without what their options add.
+// Layers that the one before them can compute in its own pass (Module::absorbs): these exact
+// classes, without what their options add.
 #pragma once
 
 #include <lamina/layers/activations.hpp>

@@ -1,5 +1,6 @@
-// StatisticsPools: measures what the batch normalizations of a network see, over any number of calls,
-// by the moving statistics that it concerns: tied layers share one pool, banks have their own.
+// StatisticsPools: measures what the batch normalizations of a network see, over any number of
+// calls, by the moving statistics that it concerns: tied layers share one pool, banks have their
+// own.
 #pragma once
 
 #include <functional>

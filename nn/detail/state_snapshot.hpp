@@ -1,5 +1,5 @@
-// StateSnapshot: the parameters, buffers and counters of a tree of modules as they were at one moment,
-// and a scope in which the tree has them again.
+// StateSnapshot: the parameters, buffers and counters of a tree of modules as they were at one
+// moment, and a scope in which the tree has them again.
 //
 //   StateSnapshot<float> before(net);
 //   ...                                               // updates, steps, loads
@@ -8,10 +8,10 @@
 //     ...                                             // the state of `before`
 //   }                                                 // the state of now
 //
-// Of a parameter that is the value, the trainable flag and its place on a tape. Tensors are shared until
-// they change. The members are held, not the modules: the tree may be gone. What has not changed is
-// only read, so that const calls on other threads may go on. Thread-safety: one scope at a time;
-// otherwise as the module.
+// Of a parameter that is the value, the trainable flag and its place on a tape. Tensors are shared
+// until they change. The members are held, not the modules: the tree may be gone. What has not
+// changed is only read, so that const calls on other threads may go on. Thread-safety: one scope at
+// a time; otherwise as the module.
 #pragma once
 
 #include <lamina/nn/module.hpp>

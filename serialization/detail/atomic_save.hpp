@@ -5,11 +5,11 @@
 //   close -> rename -> fsync of the folder
 //
 // Temporary names are ".<name>.tmp-<pid>-<random>-<number>". On any failure the temporary file is
-// removed. Before writing, those are swept that were left for the same target: by killed processes of
-// this machine, and where the file system refused to remove them.
+// removed. Before writing, those are swept that were left for the same target: by killed processes
+// of this machine, and where the file system refused to remove them.
 //
-// Nothing is written where the target is a folder, a device, a pipe or a socket, also behind a link;
-// a link to a file is replaced itself.
+// Nothing is written where the target is a folder, a device, a pipe or a socket, also behind a
+// link; a link to a file is replaced itself.
 //
 // Errors: CheckpointError naming the target and the operation; whatever `write` throws.
 // Thread-safety: any, also for one target: the last rename wins.

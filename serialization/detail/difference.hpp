@@ -1,6 +1,6 @@
 // Differences between what a state is needed for and what a file holds, gathered so that one error
-// can list them all: in up to 32 KiB of text, for a file may list millions of names, and the others as
-// their number.
+// can list them all: in up to 32 KiB of text, for a file may list millions of names, and the others
+// as their number.
 //
 // Thread-safety: as a standard container.
 #pragma once

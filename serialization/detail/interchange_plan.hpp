@@ -1,5 +1,5 @@
-// How the state of a network is called and laid out in another framework: one entry per value, in the
-// order of visit() (interchange.hpp has the tables).
+// How the state of a network is called and laid out in another framework: one entry per value, in
+// the order of visit() (interchange.hpp has the tables).
 //
 // Errors: as interchange.hpp, in the words of the task. Thread-safety: any.
 #pragma once

@@ -22,8 +22,8 @@ struct SafetensorsEntry {
 };
 
 struct SafetensorsHeader {
-  // In the order of their bytes. A deque: a header may list very many, and a vector that grows takes
-  // their memory twice more.
+  // In the order of their bytes. A deque: a header may list very many, and a vector that grows
+  // takes their memory twice more.
   std::deque<SafetensorsEntry> tensors;
   std::map<std::string, std::string> metadata;
 };

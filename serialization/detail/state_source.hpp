@@ -1,5 +1,5 @@
-// StateSource: values by name, wherever they lie, for a network, an optimizer or a training state to
-// be compared with.
+// StateSource: values by name, wherever they lie, for a network, an optimizer or a training state
+// to be compared with.
 //
 // Values of a file are read when they are asked for, so that those nobody asks for take no memory,
 // however many a file lists. Errors: what reading throws. Thread-safety: one thread per object.

@@ -205,8 +205,8 @@ ModuleRecord parsed(ManifestParser& parser, const ModuleRecord*) { return parser
 TensorEntry parsed(ManifestParser& parser, const TensorEntry*) { return parser.tensor(); }
 ValueEntry parsed(ManifestParser& parser, const ValueEntry*) { return parser.value(); }
 
-// The tensors of a file, in the order of its manifest: they follow each other without holes and fill
-// the data.
+// The tensors of a file, in the order of its manifest: they follow each other without holes and
+// fill the data.
 class Placement {
  public:
   Placement(const ManifestParser& parser, std::uint64_t data_size)

@@ -1,20 +1,21 @@
-// StoredManifest: the manifest of a file (manifest.hpp), checked whole and kept as the bytes that it is.
+// StoredManifest: the manifest of a file (manifest.hpp), checked whole and kept as the bytes that
+// it is.
 //
 //   StoredManifest manifest(std::move(bytes), data_size, task);
 //   for (auto tensors = manifest.tensors(); const auto tensor = tensors.next();) ...
 //   if (const auto tensor = manifest.tensor("model/dense.kernel")) ...
 //
 // Entries are decoded again where they are asked for, and their names and texts are views of the
-// bytes. A table of decoded entries would take over ten times the bytes of very small ones; this takes
-// the bytes and, for finding names, an index of at most a 200th of them. Only architecture() makes
-// records of its own.
+// bytes. A table of decoded entries would take over ten times the bytes of very small ones; this
+// takes the bytes and, for finding names, an index of at most a 200th of them. Only architecture()
+// makes records of its own.
 //
 // What is accepted is canonical: written again it gives the same bytes. Nothing is allocated from a
 // number that was not held against the bytes that are left.
 //
 // Errors: CheckpointError, from the constructor alone. Thread-safety: const functions may be called
-// from any thread; cursors and views must not outlive the manifest, which may be moved, but not while
-// there are cursors.
+// from any thread; cursors and views must not outlive the manifest, which may be moved, but not
+// while there are cursors.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 // ValueReader: the named values of a safetensors or npz file, read one by one. Opening reads and
 // checks the header or the directory; a value takes the memory of that value.
 //
-// Errors: CheckpointError, as safetensors.hpp and npz.hpp tell. Thread-safety: one thread per reader.
+// Errors: CheckpointError, as safetensors.hpp and npz.hpp tell. Thread-safety: one thread per
+// reader.
 #pragma once
 
 #include <lamina/serialization/detail/file_error.hpp>

@@ -11,7 +11,8 @@ constexpr std::uint32_t kEntryMark = 0x02014b50;
 constexpr std::uint32_t kEndMark = 0x06054b50;
 constexpr std::size_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22;
 constexpr std::size_t kLongestComment = 65535;  // of a file
-// Of a member: more than anybody who writes arrays has to say, and far less than a directory can hold.
+// Of a member: more than anybody who writes arrays has to say, and far less than a directory can
+// hold.
 constexpr std::size_t kLongestMark = 255;
 
 constexpr std::uint16_t kDeflateLevel = 0x0006, kDescriptorFollows = 0x0008, kUtf8 = 0x0800;

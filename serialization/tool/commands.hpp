@@ -1,6 +1,6 @@
-// The commands of lamina-checkpoint. Each prints to standard output and returns the exit code: 0, or
-// 1 where it found what it looks for (a difference, a damaged file). What makes a command impossible
-// is an exception, which main() turns into one line and the exit code 2.
+// The commands of lamina-checkpoint. Each prints to standard output and returns the exit code: 0,
+// or 1 where it found what it looks for (a difference, a damaged file). What makes a command
+// impossible is an exception, which main() turns into one line and the exit code 2.
 #pragma once
 
 #include <string>

@@ -5,8 +5,8 @@
 //   lamina-checkpoint diff before.lamina after.lamina
 //   lamina-checkpoint convert model.lamina model.safetensors --below model/
 //
-// Exit codes: 0; 1 for a damaged file (verify) or a difference (diff); 2 where a command could not do
-// its work.
+// Exit codes: 0; 1 for a damaged file (verify) or a difference (diff); 2 where a command could not
+// do its work.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -1,7 +1,7 @@
 // What can be said about a tensor in one line.
 //
-// minimum, maximum, mean, deviation (of the population) and histogram are of the finite elements; in
-// double, and 0 where there are none. The histogram has equal bins from minimum to maximum.
+// minimum, maximum, mean, deviation (of the population) and histogram are of the finite elements;
+// in double, and 0 where there are none. The histogram has equal bins from minimum to maximum.
 #pragma once
 
 #include <array>

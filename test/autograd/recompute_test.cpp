@@ -32,8 +32,8 @@ Variable<T> part(bool recompute, Tape<T>& tape, const Variable<T>& x,
   return recompute ? recomputed<T>(tape, x, function) : function(x);
 }
 
-// x and w are used before, in and after parts, more than once in each, one part stands in another: sums of
-// gradients have many terms, and any other order of adding would show.
+// x and w are used before, in and after parts, more than once in each, one part stands in another:
+// sums of gradients have many terms, and any other order of adding would show.
 template <Scalar T>
 std::vector<Tensor<T>> intertwined(bool recompute, const GradientOptions<T>& options = {}) {
   const auto x = leaf<T>({5, 3}, 1), w = leaf<T>({3, 3}, 2);

@@ -1,4 +1,5 @@
-// Checkpoint files as bytes: written to and read from memory, and made to fit their checksums again.
+// Checkpoint files as bytes: written to and read from memory, and made to fit their checksums
+// again.
 #pragma once
 
 #include <lamina/serialization/detail/stored_manifest.hpp>

@@ -1,4 +1,5 @@
-// The entry of libFuzzer, of a program with one reader (scripts/fuzz.sh). A breach is a crash to it.
+// The entry of libFuzzer, of a program with one reader (scripts/fuzz.sh). A breach is a crash to
+// it.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

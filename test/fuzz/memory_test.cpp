@@ -1,6 +1,6 @@
-// Files take their own size in memory and little more: large ones, and such as list very much in very
-// few bytes. The extents of large tensors fill a size class of the allocator, which would round others
-// up, by a quarter at most.
+// Files take their own size in memory and little more: large ones, and such as list very much in
+// very few bytes. The extents of large tensors fill a size class of the allocator, which would
+// round others up, by a quarter at most.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/npy.hpp>

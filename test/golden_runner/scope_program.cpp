@@ -15,8 +15,9 @@ Reuse reuse_from(const Json& json) {
   return json == true ? Reuse::yes : Reuse::automatic;
 }
 
-// Whether the seed refused only because it gives the parameters of ghost batches more dimensions, of
-// size 1. lamina's keep their shape, so that they can be shared with a plain layer or another rank.
+// Whether the seed refused only because it gives the parameters of ghost batches more dimensions,
+// of size 1. lamina's keep their shape, so that they can be shared with a plain layer or another
+// rank.
 bool refused_for_ghost_shape(const std::string& message) {
   static const std::regex shapes(R"(specified shape \((.*)\) and found shape \((.*)\))");
   std::smatch match;

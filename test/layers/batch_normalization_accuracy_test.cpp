@@ -1,5 +1,5 @@
-// How exact the moving statistics are at any ratio of mean to deviation and any number of values, and
-// what becomes of batches without deviation: empty ones, one value per channel, equal values.
+// How exact the moving statistics are at any ratio of mean to deviation and any number of values,
+// and what becomes of batches without deviation: empty ones, one value per channel, equal values.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/nn/initializers.hpp>

@@ -1,5 +1,5 @@
-// The combinations of batch normalization's options that its battery covers, and a layer in the midst
-// of its training for each.
+// The combinations of batch normalization's options that its battery covers, and a layer in the
+// midst of its training for each.
 #pragma once
 
 #include <lamina/autograd/tensor/random.hpp>

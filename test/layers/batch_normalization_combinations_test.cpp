@@ -1,5 +1,5 @@
-// Every combination of batch normalization's options, in float and double, in training, inference and
-// frozen, against the naive form: the output, and all of the state that the call leaves.
+// Every combination of batch normalization's options, in float and double, in training, inference
+// and frozen, against the naive form: the output, and all of the state that the call leaves.
 #include <boost/test/unit_test.hpp>
 
 #include "layers/batch_normalization_cases.hpp"

@@ -1,4 +1,5 @@
-// Batch normalization with the layers that it absorbs in a Sequential, against the layers one by one.
+// Batch normalization with the layers that it absorbs in a Sequential, against the layers one by
+// one.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/autograd/tensor/error.hpp>

@@ -1,7 +1,8 @@
 // First and second derivative of batch normalization, in its input, gamma, beta and an adjustment's
 // scale and bias, against central differences in double, for the combinations of its options. Where
-// renorm's correction does not clip it depends on the batch and yet is a constant to the derivative:
-// there the derivatives are those of an affine map that carries the correction's values.
+// renorm's correction does not clip it depends on the batch and yet is a constant to the
+// derivative: there the derivatives are those of an affine map that carries the correction's
+// values.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/gradient_check.hpp>
 #include <lamina/autograd/ops/reduction.hpp>

@@ -1,6 +1,7 @@
-// What batch normalization refuses: the type of the error, the moment, the whole text with the path of
-// the module; and that afterwards everything is as it was, in a network that was never built and in
-// one in the midst of its training. Options that no input could satisfy: batch_normalization_test.cpp.
+// What batch normalization refuses: the type of the error, the moment, the whole text with the path
+// of the module; and that afterwards everything is as it was, in a network that was never built and
+// in one in the midst of its training. Options that no input could satisfy:
+// batch_normalization_test.cpp.
 #include <boost/test/unit_test.hpp>
 #include <lamina/nn/sequential.hpp>
 #include <lamina/serialization/state_dict.hpp>

@@ -20,8 +20,8 @@ namespace {
 using Scalars = std::tuple<float, double>;
 using Options = BatchNormalizationOptions;
 
-// A convolution, and twice a block of the same kind: what the first one computes again must come out as
-// before for the second.
+// A convolution, and twice a block of the same kind: what the first one computes again must come
+// out as before for the second.
 template <Scalar T>
 Sequential<T> network(bool recompute, const Options& options, double dropped = 0.3) {
   Sequential<T> block;

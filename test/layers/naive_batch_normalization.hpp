@@ -1,6 +1,6 @@
 // Batch normalization from its definition, element by element and in double, as the oracle of the
-// tests: training and inference with any axes, renorm, ghost batches, adjustment and weights, and the
-// state that training leaves.
+// tests: training and inference with any axes, renorm, ghost batches, adjustment and weights, and
+// the state that training leaves.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// A value of every kind that a file of named values can hold: an empty tensor, scalars, numbers whose
-// bits are easily lost, an empty text, a name that is not ASCII. Formats add what they alone can hold.
+// A value of every kind that a file of named values can hold: an empty tensor, scalars, numbers
+// whose bits are easily lost, an empty text, a name that is not ASCII. Formats add what they alone
+// can hold.
 #pragma once
 
 #include <cmath>

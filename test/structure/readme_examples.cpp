@@ -1,5 +1,5 @@
-// Runs the C++ of README.md, which documentation_examples.py makes into functions: the ten lines that
-// train, the loop in the open, and the weights that go to PyTorch and Keras and come back.
+// Runs the C++ of README.md, which documentation_examples.py makes into functions: the ten lines
+// that train, the loop in the open, and the weights that go to PyTorch and Keras and come back.
 #include "readme_examples.hpp"
 
 #include <cstdio>

@@ -3,7 +3,8 @@
 //   same_trace(training_trace(net, {6, 5}), training_trace(other, {6, 5}));
 //
 // Three steps of gradient descent, each over two batches whose forward passes both come before the
-// backward pass. Recorded are outputs, gradients of inputs and parameters, and at the end all state.
+// backward pass. Recorded are outputs, gradients of inputs and parameters, and at the end all
+// state.
 #pragma once
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
-// Training runs that are killed (SIGKILL) after some step, and go on in another process's place with
-// another number of threads: they must end in the bytes of a run that nobody disturbed.
+// Training runs that are killed (SIGKILL) after some step, and go on in another process's place
+// with another number of threads: they must end in the bytes of a run that nobody disturbed.
 #pragma once
 
 #include <signal.h>
@@ -102,8 +102,8 @@ inline std::vector<KilledRunKind> killed_run_kinds() {
 }
 
 // One process's part of a run over shuffled data, with renormalized statistics, dropout, validation
-// and early stopping; everything is made anew. 7 steps make an epoch, the last of fewer examples; it
-// stops early, after 4 of 6 epochs.
+// and early stopping; everything is made anew. 7 steps make an epoch, the last of fewer examples;
+// it stops early, after 4 of 6 epochs.
 class KilledRun {
  public:
   static constexpr std::int64_t kSteps = 28;

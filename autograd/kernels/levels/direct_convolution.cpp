@@ -3,8 +3,8 @@
 //
 // Outputs whose windows lie inside the image are taken from one row at a time. At the rim of the
 // columns every output has taps of its own: there, and in narrow images, the same place of several
-// images makes a tile. So no product with padding is computed, and nothing is copied; only with a few
-// channels it is less work to do both.
+// images makes a tile. So no product with padding is computed, and nothing is copied; only with a
+// few channels it is less work to do both.
 #include <lamina/autograd/kernels/levels/direct_panel.hpp>
 
 namespace lamina::kernels {
@@ -17,7 +17,8 @@ constexpr std::int64_t kChain = 256;
 constexpr std::int64_t kLongWindow = 64;
 // Up to so many channels, rows are copied with their padding.
 constexpr std::int64_t kFewChannels = 4;
-// In the gradient longer runs make fuller tiles; with more channels than these, images must be large.
+// In the gradient longer runs make fuller tiles; with more channels than these, images must be
+// large.
 constexpr std::int64_t kFewGradientChannels = 16;
 
 // The input channels from `channel` on of a pass, `depth` of them, and one panel of their kernel.
@@ -29,8 +30,8 @@ struct Step {
   std::int64_t channel, depth;
   float* y;
 
-  // Outputs (image, row, column) and the next ones, whose windows begin at distances `step` and which
-  // lie at distances `y_step`; all have the same taps.
+  // Outputs (image, row, column) and the next ones, whose windows begin at distances `step` and
+  // which lie at distances `y_step`; all have the same taps.
   LAMINA_INLINE OutputTile tile(std::int64_t image, std::int64_t row, std::int64_t column,
                                 DirectRange row_taps, DirectRange taps, std::int64_t step,
                                 std::int64_t y_step) const {
@@ -223,8 +224,8 @@ struct Chain {
     return (images.last - images.first) * (rows.last - rows.first) * pass.columns.out;
   }
 
-  // What all tiles of a panel read of dy, laid out so that whole vectors are side by side: at distances
-  // of a power of two they would compete for few lines of the cache.
+  // What all tiles of a panel read of dy, laid out so that whole vectors are side by side: at
+  // distances of a power of two they would compete for few lines of the cache.
   LAMINA_INLINE const float* packed(const Panel& panel) const {
     const std::int64_t width = panel.vectors * kLanes;
     if (width == pass.out_channels) return dy;
@@ -240,8 +241,8 @@ struct Chain {
     return scratch;
   }
 
-  // All positions of some outputs: x is what the first one of them meets, x_row the distance between
-  // two input rows.
+  // All positions of some outputs: x is what the first one of them meets, x_row the distance
+  // between two input rows.
   LAMINA_INLINE GradientTile tile(const Panel& panel, const float* x, const float* panel_dy,
                                   DirectRange row_outputs, DirectRange outputs,
                                   std::int64_t x_row) const {

@@ -1,6 +1,6 @@
-// What an instruction set has for the direct method of convolution, as a table of functions over raw
-// memory. Used by direct_convolution.cpp in the folder above, which cuts the work, brings the memory
-// and adds the sums.
+// What an instruction set has for the direct method of convolution, as a table of functions over
+// raw memory. Used by direct_convolution.cpp in the folder above, which cuts the work, brings the
+// memory and adds the sums.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,9 @@ struct DirectConvolution {
   std::int64_t positions;  // so many images, or outputs of a row, fill the registers
 
   // Outputs of some images and rows, with scratch memory for so many rows. The kernel is packed in
-  // blocks of `block` input channels (the last may be smaller), which are summed one after the other:
-  // [block][panel][row tap][column tap][channel of the block][channel of the panel, up to lanes].
+  // blocks of `block` input channels (the last may be smaller), which are summed one after the
+  // other: [block][panel][row tap][column tap][channel of the block][channel of the panel, up to
+  // lanes].
   std::int64_t (*scratch_size)(const DirectPass& pass, std::int64_t rows);
   void (*apply)(const DirectPass& pass, std::int64_t block, const float* x, const float* packed,
                 DirectRange images, DirectRange rows, float* scratch, float* y);

@@ -112,8 +112,9 @@ struct GradientTile {
   std::int64_t columns, x_column_step, dy_column_step;
   float* sum = nullptr;
   std::int64_t sum_step = 0;
-  // What will be read later is asked for meanwhile: the value of x at this distance from each one (0:
-  // others have done so), and the vectors from `ahead` on, with a distance from position to position.
+  // What will be read later is asked for meanwhile: the value of x at this distance from each one
+  // (0: others have done so), and the vectors from `ahead` on, with a distance from position to
+  // position.
   std::int64_t x_ahead = 0;
   const float* ahead = nullptr;
   std::int64_t ahead_step = 0;

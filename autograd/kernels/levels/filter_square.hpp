@@ -1,6 +1,6 @@
 // The two-dimensional transforms of minimal filtering F(m x m, r x r), one vector of channels at a
-// time: first along the columns, then along the rows (filter_transform.hpp). For the files of levels/
-// alone (see vector.hpp).
+// time: first along the columns, then along the rows (filter_transform.hpp). For the files of
+// levels/ alone (see vector.hpp).
 //
 //   spread           a square of an image, or of an output's gradient    -> its points
 //   collect          the points of the products                         -> m x m outputs
@@ -20,8 +20,8 @@
 namespace lamina::kernels {
 namespace {
 
-// Channels of a kernel that are asked for before their turn: the lines of its taps lie too far apart
-// for the processor to foresee.
+// Channels of a kernel that are asked for before their turn: the lines of its taps lie too far
+// apart for the processor to foresee.
 constexpr std::int64_t kAhead = 8;
 
 LAMINA_INLINE std::int64_t panels_of(std::int64_t channels) {
@@ -215,7 +215,8 @@ struct SquareTransform {
   }
 
  private:
-  // One panel, its `count` output channels from `begin` on, for `depth` input channels from `group` on.
+  // One panel, its `count` output channels from `begin` on, for `depth` input channels from `group`
+  // on.
   static LAMINA_INLINE void spread_kernels(const KernelView& kernel, std::int64_t group,
                                            std::int64_t depth, std::int64_t begin,
                                            std::int64_t count, float* to, std::int64_t step) {

@@ -13,9 +13,9 @@
 //          (x - q) over the other points q;  N_j is its value at point j (1 for infinity)
 // Two dimensions: along the columns, then along the rows.
 //
-// The points decide the rounding. 5/8 and 3/2 halve the error of the textbook's 1 and 2; of three pairs
-// 5/8, 5/4 and 5/2, and with infinity 1/2, 1 and 2, are the best that a search found; all are exact in
-// binary. For the files of levels/ alone (see vector.hpp).
+// The points decide the rounding. 5/8 and 3/2 halve the error of the textbook's 1 and 2; of three
+// pairs 5/8, 5/4 and 5/2, and with infinity 1/2, 1 and 2, are the best that a search found; all are
+// exact in binary. For the files of levels/ alone (see vector.hpp).
 // Source: S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast
 // Algorithms for Convolutional Neural Networks (2016).
 #pragma once

@@ -1,5 +1,5 @@
-// Arithmetic of extents, for the files of levels/ alone: they call no function of the standard library
-// (see vector.hpp).
+// Arithmetic of extents, for the files of levels/ alone: they call no function of the standard
+// library (see vector.hpp).
 #pragma once
 
 #include <lamina/autograd/kernels/levels/vector.hpp>

@@ -1,9 +1,9 @@
-// The transforms of minimal filtering along lines, and where its tiles lie; for the files of levels/ alone
-// (see vector.hpp).
+// The transforms of minimal filtering along lines, and where its tiles lie; for the files of
+// levels/ alone (see vector.hpp).
 //
-// The tiles of a row lie side by side, and behind them those of the next row: output tile p meets the
-// tiles p, p + tiles, p + 2 tiles, ... of the input, one per tap of the kernel's rows. So every point
-// is a product of matrices whose left one is read where it lies.
+// The tiles of a row lie side by side, and behind them those of the next row: output tile p meets
+// the tiles p, p + tiles, p + 2 tiles, ... of the input, one per tap of the kernel's rows. So every
+// point is a product of matrices whose left one is read where it lies.
 //   spectrum        [input row][tile][channel][kPlaces for points]
 //   filters, sums   [panel][point][row tap][in channel][channel of the panel]
 #pragma once

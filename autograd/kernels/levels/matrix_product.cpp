@@ -1,9 +1,9 @@
 // Compiled once per level, with LAMINA_LEVEL the name of the level; see vector.hpp for what may
 // stand here, and matrix_product.hpp for what the function does.
 //
-// A panel of B, two vectors wide and one chain of the sum deep, is laid out in the first-level cache
-// (transposed where B is), and multiplied by a band of rows of A, which are read where they lie: one
-// tile of registers after the other, and meanwhile the next panel is called from memory.
+// A panel of B, two vectors wide and one chain of the sum deep, is laid out in the first-level
+// cache (transposed where B is), and multiplied by a band of rows of A, which are read where they
+// lie: one tile of registers after the other, and meanwhile the next panel is called from memory.
 //   panel   [inner index][kLanes or 2 kLanes columns], 0 beyond the last column
 #include <lamina/autograd/kernels/levels/integers.hpp>
 #include <lamina/autograd/kernels/levels/mask.hpp>
@@ -33,9 +33,9 @@ LAMINA_INLINE ProductOperand from(ProductOperand a, std::int64_t row, std::int64
   return {a.data + row * a.row_step + column * a.column_step, a.row_step, a.column_step};
 }
 
-// What the tiles of a band and a panel share. By reference, and what differs in registers: arguments
-// that are copied through memory in other sizes than they were written in make every tile wait for the
-// one before it.
+// What the tiles of a band and a panel share. By reference, and what differs in registers:
+// arguments that are copied through memory in other sizes than they were written in make every tile
+// wait for the one before it.
 struct TileSetting {
   std::int64_t a_row_step, a_inner_step;
   Panels<const float> b;

@@ -21,9 +21,10 @@ enum class ProductStore : std::uint8_t { assign, add, stream };
 // C = A B, or C += A B, where element (row, column) of C is c[row * c_stride + column]. All extents
 // are at least 1; C overlaps neither A nor B.
 //
-// Every element is summed in order of the inner index, in chains of at most kProductChain products that
-// are rounded once each: as many as fit, of equal length, a multiple of kProductChainUnit. The chains
-// depend on `inner` alone. So an element has the same bits however the matrices around it are cut.
+// Every element is summed in order of the inner index, in chains of at most kProductChain products
+// that are rounded once each: as many as fit, of equal length, a multiple of kProductChainUnit. The
+// chains depend on `inner` alone. So an element has the same bits however the matrices around it
+// are cut.
 using FloatProduct = void (*)(std::int64_t rows, std::int64_t columns, std::int64_t inner,
                               ProductOperand a, ProductOperand b, float* c, std::int64_t c_stride,
                               ProductStore how);

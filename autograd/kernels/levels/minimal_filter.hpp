@@ -1,5 +1,6 @@
-// What an instruction set has for minimal filtering, as tables of functions over raw memory. Used by
-// minimal_filtering.cpp and wide_filtering.cpp, which cut the work, bring the memory and add the sums.
+// What an instruction set has for minimal filtering, as tables of functions over raw memory. Used
+// by minimal_filtering.cpp and wide_filtering.cpp, which cut the work, bring the memory and add the
+// sums.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ struct FilteringPass {
   std::int64_t above, left;
 };
 
-// The kernel (taps, taps, in, out) of a pass. Turned: it lies as (taps, taps, out, in) and is turned
-// around, as the input's gradient needs it.
+// The kernel (taps, taps, in, out) of a pass. Turned: it lies as (taps, taps, out, in) and is
+// turned around, as the input's gradient needs it.
 struct KernelView {
   const float* data;
   std::int64_t in_channels, out_channels;
@@ -36,8 +37,8 @@ struct WideFilter {
   std::int64_t points;   // per tile
   std::int64_t (*parts)(std::int64_t out_channels);
 
-  // Tiles [first, last), counted from the beginning of the chunk, at every point. `zeros`: as many as
-  // there are channels.
+  // Tiles [first, last), counted from the beginning of the chunk, at every point. `zeros`: as many
+  // as there are channels.
   std::int64_t (*input_size)(std::int64_t tiles, std::int64_t in_channels);
   void (*spread_input)(const FilteringPass& pass, const float* x, const float* zeros,
                        const TileRange& chunk, std::int64_t first, std::int64_t last,
@@ -93,9 +94,9 @@ struct MinimalFilter {
   const WideFilter* wide;
 };
 
-// Defined by levels/minimal_filtering.cpp and levels/wide_filtering.cpp, which are compiled once per
-// level. minimal_filter() is null for other taps than 3 and 5; precise, it takes more products where
-// that rounds less: F(2, 5) instead of F(3, 5).
+// Defined by levels/minimal_filtering.cpp and levels/wide_filtering.cpp, which are compiled once
+// per level. minimal_filter() is null for other taps than 3 and 5; precise, it takes more products
+// where that rounds less: F(2, 5) instead of F(3, 5).
 namespace avx2 {
 const MinimalFilter* minimal_filter(std::int64_t taps, bool precise);
 extern const WideFilter wide_filter_3, wide_filter_5, wide_precise_filter_5;

@@ -1,5 +1,5 @@
-// The loops of normalization_loops.hpp over columns: channels side by side, rows of them in order, so
-// that memory is read as a stream whatever the weights say. For the files of levels/ alone.
+// The loops of normalization_loops.hpp over columns: channels side by side, rows of them in order,
+// so that memory is read as a stream whatever the weights say. For the files of levels/ alone.
 #pragma once
 
 #include <lamina/autograd/kernels/levels/normalization_loops.hpp>
@@ -22,8 +22,8 @@ template <bool weighted, bool copied, class S>
 LAMINA_INLINE ColumnSums<3> column_moments(S strip, const float* x, const BlockRows& rows,
                                            float inverse_count) {
   float copy[copied ? kFewRows : 1][S::vectors * kLanes];
-  // From a row to the same row of the next block, which is on its way while this one is read again: to
-  // the second cache, which can wait for more lines at a time than the first one.
+  // From a row to the same row of the next block, which is on its way while this one is read again:
+  // to the second cache, which can wait for more lines at a time than the first one.
   const std::int64_t next =
       rows.count > 1 ? rows.count * (rows.offset[1] - rows.offset[0]) : std::int64_t{0};
   const auto weight = [&](int r) { return broadcast(weighted ? rows.weights[r] : 1.0F); };

@@ -1,11 +1,11 @@
-// What an instruction set has for the normalizations, as a table of functions over raw memory. Used by
-// moments.cpp and normalization.cpp, which cut the work and merge the sums; they have loops of their
-// own for double and for the baseline.
+// What an instruction set has for the normalizations, as a table of functions over raw memory. Used
+// by moments.cpp and normalization.cpp, which cut the work and merge the sums; they have loops of
+// their own for double and for the baseline.
 //
-// Columns are adjacent channels: row r begins at offset[r], a channel is a column of the rows. A run
-// is adjacent elements of one channel. Sums are over at most Block::kValues values of a channel, in
-// chains that do not depend on the level of the numbers; `weights` may be null and stand for 1, a
-// weight of 0 selects.
+// Columns are adjacent channels: row r begins at offset[r], a channel is a column of the rows. A
+// run is adjacent elements of one channel. Sums are over at most Block::kValues values of a
+// channel, in chains that do not depend on the level of the numbers; `weights` may be null and
+// stand for 1, a weight of 0 selects.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct GradientCoefficients {
   const float* constant;
 };
 
-// The derivative of a ReLU behind y = (x - high) factor + constant: dy counts where y > 0 or is NaN.
-// Null where there is none.
+// The derivative of a ReLU behind y = (x - high) factor + constant: dy counts where y > 0 or is
+// NaN. Null where there is none.
 struct ReluGate {
   const float* factor;
   const float* constant;
@@ -68,8 +68,8 @@ struct RunGradientSums {
 inline constexpr int kMostColumns = 64;
 
 struct NormalizationLoops {
-  // Merges the moments of `width` channels of a block, whose weights sum to `count`; does nothing and
-  // gives false where squares overflowed or vanished.
+  // Merges the moments of `width` channels of a block, whose weights sum to `count`; does nothing
+  // and gives false where squares overflowed or vanished.
   bool (*add_column_moments)(const float* x, const BlockRows& rows, double count, int width,
                              const ColumnMoments& to);
   // += sum(dy) and sum(dy (x - high)); an x is not looked at where its dy is 0, nor where it is not
@@ -77,8 +77,8 @@ struct NormalizationLoops {
   void (*add_column_gradients)(const float* x, const float* dy, const BlockRows& rows, int width,
                                const float* high, ReluGate gate, double* sum_dy,
                                double* sum_dy_high);
-  // With `past_caches`, y is written around the caches where addresses are aligned to vectors; fence()
-  // must follow on the same thread before another one looks.
+  // With `past_caches`, y is written around the caches where addresses are aligned to vectors;
+  // fence() must follow on the same thread before another one looks.
   void (*scale_columns)(const float* x, const BlockRows& rows, std::int64_t channels,
                         const ScaleCoefficients& coefficients, bool relu, bool past_caches,
                         float* y);

@@ -52,9 +52,9 @@ LAMINA_INLINE bool can_stream(bool wanted, const float* to, int rows, const std:
 
 // ---- columns ----
 
-// body(begin, strip, first row, end row): the coefficients of few channels stay in registers for all
-// rows. Of many, so many are taken at a time that their coefficients stay in the first cache, for some
-// rows together, in the order of memory.
+// body(begin, strip, first row, end row): the coefficients of few channels stay in registers for
+// all rows. Of many, so many are taken at a time that their coefficients stay in the first cache,
+// for some rows together, in the order of memory.
 template <class Body>
 LAMINA_INLINE void for_row_strips(int rows, std::int64_t channels, Body body) {
   constexpr std::int64_t kFew = 4 * kLanes, kMany = 512;
@@ -69,8 +69,8 @@ LAMINA_INLINE void for_row_strips(int rows, std::int64_t channels, Body body) {
   }
 }
 
-// The lines that are written after the next strip. Few rows are mostly far apart (small ghost batches),
-// where the processor does not foresee its writes.
+// The lines that are written after the next strip. Few rows are mostly far apart (small ghost
+// batches), where the processor does not foresee its writes.
 template <class S>
 LAMINA_INLINE void fetch_for_writing(const float* row) {
   unroll<S::vectors>(

@@ -8,8 +8,8 @@
 namespace lamina::kernels {
 namespace {
 
-// function(r, i, lanes...): body(group, lanes, r, i) for four vectors from element i of run r on, or
-// one, or what is left of one.
+// function(r, i, lanes...): body(group, lanes, r, i) for four vectors from element i of run r on,
+// or one, or what is left of one.
 template <class Body>
 LAMINA_INLINE void for_run_groups(const BlockRuns& runs, Body body) {
   for (int r = 0; r < runs.count; ++r) {

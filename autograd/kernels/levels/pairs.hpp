@@ -1,4 +1,5 @@
-// Neighbouring elements taken apart and put together, for the files of levels/ alone (see vector.hpp).
+// Neighbouring elements taken apart and put together, for the files of levels/ alone (see
+// vector.hpp).
 #pragma once
 
 #include <lamina/autograd/kernels/levels/vector.hpp>

@@ -1,5 +1,6 @@
 // What an instruction set has for normalization, ReLU and max pooling in one pass, as a table of
-// functions over raw memory. Used by pooled_normalization.cpp, which cuts the work and merges the sums.
+// functions over raw memory. Used by pooled_normalization.cpp, which cuts the work and merges the
+// sums.
 //
 // One call is one row of windows of 2 x 2: two rows of an image, channels last.
 #pragma once
@@ -22,8 +23,8 @@ struct PooledLoops {
   // gave it.
   void (*add_gradients)(const WindowRow& row, const float* dy,
                         const ScaleCoefficients& coefficients, double* sum_dy, double* sum_dy_high);
-  // dx = (dy - ((x - high) of_x + constant)) of_all, dy at the x that gave a y that is positive or NaN,
-  // else 0. The gate's factor is of_all.
+  // dx = (dy - ((x - high) of_x + constant)) of_all, dy at the x that gave a y that is positive or
+  // NaN, else 0. The gate's factor is of_all.
   void (*combine)(const WindowRow& row, const float* dy, const GradientCoefficients& coefficients,
                   ReluGate gate, bool past_caches, float* upper, float* lower);
   // The same for positions that belong to no window.

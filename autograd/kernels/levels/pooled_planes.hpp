@@ -1,15 +1,17 @@
 // What an instruction set has for normalization, ReLU and max pooling in one pass over images with
-// channels first, as a table of functions over raw memory. Used by pooled_planes.cpp in the folder above,
-// which cuts the work and merges the sums. What they compute: pooled_loops.hpp.
+// channels first, as a table of functions over raw memory. Used by pooled_planes.cpp in the folder
+// above, which cuts the work and merges the sums. What they compute: pooled_loops.hpp.
 //
-// One call is some rows of windows of one channel of one image; coefficients point to the channel's.
+// One call is some rows of windows of one channel of one image; coefficients point to the
+// channel's.
 #pragma once
 
 #include <lamina/autograd/kernels/levels/normalization_loops.hpp>
 
 namespace lamina::kernels {
 
-// Two rows of x, `columns` long, per row of windows; of an odd number the last column has no window.
+// Two rows of x, `columns` long, per row of windows; of an odd number the last column has no
+// window.
 struct PlaneRows {
   const float* x;
   std::int64_t rows;

@@ -1,5 +1,5 @@
-// Coefficients of a strip of channels in registers, and how its vectors are written; for the files of
-// levels/ alone (see vector.hpp).
+// Coefficients of a strip of channels in registers, and how its vectors are written; for the files
+// of levels/ alone (see vector.hpp).
 #pragma once
 
 #include <lamina/autograd/kernels/levels/normalization_loops.hpp>

@@ -1,5 +1,5 @@
-// Some vectors of adjacent floats, the last of them perhaps in part, and loops over rows of them; for
-// the files of levels/ alone (see vector.hpp).
+// Some vectors of adjacent floats, the last of them perhaps in part, and loops over rows of them;
+// for the files of levels/ alone (see vector.hpp).
 #pragma once
 
 #include <lamina/autograd/kernels/levels/mask.hpp>
@@ -77,8 +77,8 @@ LAMINA_INLINE void for_strips(std::int64_t width, Body body) {
 // At most so many cover `width` floats.
 constexpr std::int64_t most_strips(std::int64_t width) { return width / (4 * kLanes) + 3; }
 
-// So few rows a small ghost batch has: they lie far apart, often at distances that share lines of the
-// caches.
+// So few rows a small ghost batch has: they lie far apart, often at distances that share lines of
+// the caches.
 constexpr int kFewRows = 16;
 
 // body(Constant<4>, r) for rows r to r + 3, and body(Constant<1>, r) for those left over.

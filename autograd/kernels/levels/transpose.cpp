@@ -8,7 +8,8 @@
 namespace lamina::kernels {
 namespace {
 
-// Rows that make one line of the cache in the output: it is written whole, so that it need not be read.
+// Rows that make one line of the cache in the output: it is written whole, so that it need not be
+// read.
 constexpr std::int64_t kLine = 16;
 
 struct Matrix {

@@ -1,5 +1,5 @@
-// Windows of 2 x 2, one per lane, and which of their elements wins; for the files of levels/ alone (see
-// vector.hpp).
+// Windows of 2 x 2, one per lane, and which of their elements wins; for the files of levels/ alone
+// (see vector.hpp).
 #pragma once
 
 #include <lamina/autograd/kernels/levels/scaling.hpp>

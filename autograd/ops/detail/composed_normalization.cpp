@@ -105,7 +105,8 @@ Variable<T> replaced_variance(const MeasuredBatch<T>& batch) {
   return constant_statistic<T>(variance, layout);
 }
 
-// 1 / sqrt(variance + epsilon) as inverse_deviation() has it: 0, and a constant, where the root is 0.
+// 1 / sqrt(variance + epsilon) as inverse_deviation() has it: 0, and a constant, where the root is
+// 0.
 template <Scalar T>
 Variable<T> inverse_deviations(const Variable<T>& variance, const Moments& moments,
                                double epsilon) {

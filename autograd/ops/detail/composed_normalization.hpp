@@ -1,8 +1,8 @@
-// The derivatives of normalization.hpp from ops on variables: what a recorded backward pass uses, so
-// that derivatives of any order exist, and the oracle of the fused form.
+// The derivatives of normalization.hpp from ops on variables: what a recorded backward pass uses,
+// so that derivatives of any order exist, and the oracle of the fused form.
 //
-// Both read the saved variables (x, scale) of their node and add the gradients of x, scale and offset;
-// `offset` is the shape of the third, undefined where there is none.
+// Both read the saved variables (x, scale) of their node and add the gradients of x, scale and
+// offset; `offset` is the shape of the third, undefined where there is none.
 #pragma once
 
 #include <lamina/autograd/op.hpp>

@@ -1,5 +1,6 @@
-// The derivatives of ReLU and max pooling as linear ops on the gradient alone, for fused ops: what they do
-// with it depends on a value that is a constant to them, so they are their own derivatives' adjoints.
+// The derivatives of ReLU and max pooling as linear ops on the gradient alone, for fused ops: what
+// they do with it depends on a value that is a constant to them, so they are their own derivatives'
+// adjoints.
 #pragma once
 
 #include <lamina/autograd/ops/pooling.hpp>

@@ -138,8 +138,8 @@ void check_against_double(const ConvolutionSize& size, double tolerance, Compute
   }
 }
 
-// Its rms error is at most four times that of the kernels of the direct method, also where no input is
-// negative, as behind a ReLU.
+// Its rms error is at most four times that of the kernels of the direct method, also where no input
+// is negative, as behind a ReLU.
 template <class Compute>
 void check_rounding(const ConvolutionSize& size, Compute compute) {
   for (const bool rectified : {false, true}) {

@@ -1,6 +1,6 @@
 // The direct method's kernels on every level of this machine against the products of matrices in
-// double: rims, tails, paddings, strides, dilations, chains, threads, infinities, and where they are
-// chosen.
+// double: rims, tails, paddings, strides, dilations, chains, threads, infinities, and where they
+// are chosen.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
 
@@ -145,7 +145,8 @@ BOOST_AUTO_TEST_CASE(give_the_same_bits_for_one_and_two_threads) {
   }
 }
 
-// Which images make a tile together changes nothing: an image's results are those that it has alone.
+// Which images make a tile together changes nothing: an image's results are those that it has
+// alone.
 BOOST_AUTO_TEST_CASE(do_not_depend_on_the_images_beside) {
   const ConvolutionSize batch = same(23, 9, 20, 35, 3), single = same(1, 9, 20, 35, 3);
   const Operands all(batch);

@@ -1,5 +1,5 @@
-// Minimal filtering along lines, on every level of this machine against the direct method in double:
-// rims, tails of channels, bands of rows, accuracy, threads, and where it is chosen.
+// Minimal filtering along lines, on every level of this machine against the direct method in
+// double: rims, tails of channels, bands of rows, accuracy, threads, and where it is chosen.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/line_filtering.hpp>
 

@@ -182,8 +182,8 @@ BOOST_AUTO_TEST_CASE(agrees_with_a_naive_form) {
   }
 }
 
-// Of small ghost batches there are as many as examples: room for all of them in every part of the work
-// would grow with the square of the batch.
+// Of small ghost batches there are as many as examples: room for all of them in every part of the
+// work would grow with the square of the batch.
 BOOST_AUTO_TEST_CASE(many_groups_take_no_more_room) {
   for (const bool channels_first : {false, true}) {
     const Inputs in({512, 4, 4, 64, 256, channels_first});

@@ -51,7 +51,8 @@ BOOST_AUTO_TEST_CASE(a_level_transposes_every_extent_and_nothing_beside) {
 #endif
 }
 
-// Images of four sizes: one tile, tiles of the first axis, tiles of another one, more than the caches hold.
+// Images of four sizes: one tile, tiles of the first axis, tiles of another one, more than the
+// caches hold.
 BOOST_AUTO_TEST_CASE(axes_change_places) {
   for (const Shape& shape :
        {Shape{3, 5, 7, 9}, Shape{61, 35, 11, 13}, Shape{2, 17, 67, 71}, Shape{33, 64, 40, 40}}) {

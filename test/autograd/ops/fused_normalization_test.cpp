@@ -1,5 +1,5 @@
-// What normalize_by_batch and normalize_by_given do in the same pass (ReLU, max pooling), against the
-// ops one by one: values, gradients, and gradients of gradients.
+// What normalize_by_batch and normalize_by_given do in the same pass (ReLU, max pooling), against
+// the ops one by one: values, gradients, and gradients of gradients.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/ops/arithmetic.hpp>
 #include <lamina/autograd/ops/normalization.hpp>
