@@ -48,15 +48,7 @@ void output_tile(const OutputTile& tile) {
     for (std::int64_t column = 0; column < tile.columns; ++column) {
       x.begin(column_x);
       for (std::int64_t k = tile.run; k > 0; --k) {
-        Vector right[vectors];
-        unroll<vectors>([&](auto v) { right[v] = load(w + v * kLanes); });
-        unroll<rows>([&](auto i) {
-          const Vector left = broadcast(x.template value<decltype(i){}>());
-          unroll<vectors>([&](auto v) {
-            constexpr int at = decltype(i){} * vectors + decltype(v){};
-            sum[at] = add_product(left, right[v], sum[at]);
-          });
-        });
+        add_row_products<rows, vectors>(x, w, sum);
         __builtin_prefetch(ahead);
         ahead += ahead_step;
         x.advance();

@@ -39,15 +39,7 @@ struct Lines : LineTransform<outputs, taps> {
           unroll<vectors>([&](auto v) { __builtin_prefetch(ahead + v * kLanes, 1); });
           ahead += ahead_step;
         }
-        Vector right[vectors];
-        unroll<vectors>([&](auto v) { right[v] = load(filters + v * kLanes); });
-        unroll<rows>([&](auto i) {
-          const Vector left = broadcast(x.template value<decltype(i){}>());
-          unroll<vectors>([&](auto v) {
-            constexpr int at = decltype(i){} * vectors + decltype(v){};
-            sum[at] = add_product(left, right[v], sum[at]);
-          });
-        });
+        add_row_products<rows, vectors>(x, filters, sum);
         filters += vectors * kLanes;
       }
       unroll<rows * vectors>([&](auto i) { store(products + i * kLanes, sum[i]); });

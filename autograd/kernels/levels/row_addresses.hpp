@@ -1,4 +1,5 @@
-// How a tile of registers reaches its rows, for the files of levels/ alone (see vector.hpp).
+// How a tile of registers reaches its rows, and what it adds for one value of each; for the files of
+// levels/ alone (see vector.hpp).
 #pragma once
 
 #include <lamina/autograd/kernels/levels/vector.hpp>
@@ -47,6 +48,20 @@ struct RowAddresses {
   const char* low;
   const char* high;
 };
+
+// sum[row][vector] += the row's value times the vector.
+template <int rows, int vectors>
+LAMINA_INLINE void add_row_products(const RowAddresses& x, const float* from, Vector* sum) {
+  Vector right[vectors];
+  unroll<vectors>([&](auto v) { right[v] = load(from + v * kLanes); });
+  unroll<rows>([&](auto row) {
+    const Vector left = broadcast(x.template value<decltype(row){}>());
+    unroll<vectors>([&](auto v) {
+      constexpr int at = decltype(row){} * vectors + decltype(v){};
+      sum[at] = add_product(left, right[v], sum[at]);
+    });
+  });
+}
 
 }  // namespace
 }  // namespace lamina::kernels
