@@ -118,27 +118,26 @@ std::vector<std::uint8_t> detail::idx_header(const Shape& shape) {
   return header;
 }
 
-Tensor<std::uint8_t> read_idx(const std::filesystem::path& path) try {
-  const std::string name = path.string();
+Tensor<std::uint8_t> read_idx(const std::string& path) try {
   auto source = detail::open_bytes(path, kWho);
-  const Shape shape = read_shape(*source, name);
-  require_plausible(*source, name, shape);
+  const Shape shape = read_shape(*source, path);
+  require_plausible(*source, path, shape);
   if (source->packed()) {
     // Unpacked once to count: memory is taken for what the file holds, not for what it promises.
-    read_elements(*source, name, shape, nullptr);
+    read_elements(*source, path, shape, nullptr);
     source = detail::open_bytes(path, kWho);
-    if (read_shape(*source, name) != shape) {
-      refuse(name, "must not change while it is read; got another shape");
+    if (read_shape(*source, path) != shape) {
+      refuse(path, "must not change while it is read; got another shape");
     }
   }
   auto tensor = Tensor<std::uint8_t>::uninitialized(shape);
-  read_elements(*source, name, shape, tensor.mutable_data());
+  read_elements(*source, path, shape, tensor.mutable_data());
   return tensor;
 } catch (const std::bad_alloc&) {
-  refuse(path.string(), "must fit in memory; got more than there is");
+  refuse(path, "must fit in memory; got more than there is");
 }
 
-void write_idx(const std::filesystem::path& path, const Tensor<std::uint8_t>& tensor) {
+void write_idx(const std::string& path, const Tensor<std::uint8_t>& tensor) {
   if (tensor.rank() == 0) {
     throw ArgumentError("write_idx", "the tensor must have 1 to 8 axes; got shape ()");
   }
@@ -152,19 +151,19 @@ void write_idx(const std::filesystem::path& path, const Tensor<std::uint8_t>& te
                              {std::as_bytes(std::span(header)), std::as_bytes(tensor.values())});
 }
 
-Dataset idx_dataset(const std::filesystem::path& images, const std::filesystem::path& labels) {
+Dataset idx_dataset(const std::string& images, const std::string& labels) {
   const Tensor<std::uint8_t> pixels = read_idx(images);
   if (pixels.rank() != 3) {
-    throw DataError("idx_dataset", images.string() + " must hold images (N, height, width); got " +
+    throw DataError("idx_dataset", images + " must hold images (N, height, width); got " +
                                        pixels.shape().to_string());
   }
   const Tensor<std::uint8_t> classes = read_idx(labels);
   if (classes.rank() != 1) {
-    throw DataError("idx_dataset", labels.string() + " must hold one axis of labels; got " +
-                                       classes.shape().to_string());
+    throw DataError("idx_dataset",
+                    labels + " must hold one axis of labels; got " + classes.shape().to_string());
   }
   if (classes.size() != pixels.shape()[0]) {
-    throw DataError("idx_dataset", labels.string() + " must hold one label per image; got " +
+    throw DataError("idx_dataset", labels + " must hold one label per image; got " +
                                        std::to_string(classes.size()) + ", expected " +
                                        std::to_string(pixels.shape()[0]));
   }

@@ -11,19 +11,19 @@
 // Source: http://yann.lecun.com/exdb/mnist (the section "file formats").
 #pragma once
 
-#include <filesystem>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <lamina/data/dataset.hpp>
+#include <string>
 
 namespace lamina::data {
 
-Tensor<std::uint8_t> read_idx(const std::filesystem::path& path);
+Tensor<std::uint8_t> read_idx(const std::string& path);
 
 // Plain, never packed. ArgumentError for rank 0 or an extent that 32 bits do not hold.
-void write_idx(const std::filesystem::path& path, const Tensor<std::uint8_t>& tensor);
+void write_idx(const std::string& path, const Tensor<std::uint8_t>& tensor);
 
 // A data set of two files: images (N, height, width), which become (N, height, width, 1), and
 // labels (N). DataError when the ranks or the numbers of examples are not these.
-Dataset idx_dataset(const std::filesystem::path& images, const std::filesystem::path& labels);
+Dataset idx_dataset(const std::string& images, const std::string& labels);
 
 }  // namespace lamina::data

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/uuid/detail/md5.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/data/detail/idx_header.hpp>
 #include <lamina/data/detail/image_files.hpp>
@@ -94,13 +95,13 @@ std::string detail::md5_of_idx(const Tensor<std::uint8_t>& tensor) {
   return text;
 }
 
-TrainAndTest detail::read_image_files(const fs::path& folder, const ImageFiles& files) {
+TrainAndTest detail::read_image_files(const std::string& folder, const ImageFiles& files) {
   require_files(folder, files.who);
   return {read_half(folder, files, 0, files.train_examples),
           read_half(folder, files, 2, files.test_examples)};
 }
 
-TrainAndTest mnist(const fs::path& folder) {
+TrainAndTest mnist(const std::string& folder) {
   return detail::read_image_files(
       folder, {"mnist",
                60000,
@@ -112,11 +113,11 @@ TrainAndTest mnist(const fs::path& folder) {
                 "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"}});
 }
 
-TrainAndTest fashion_mnist(const fs::path& folder) {
+TrainAndTest fashion_mnist(const std::string& folder) {
   return detail::read_image_files(folder, {"fashion_mnist", 60000, 10000, 28, 28, 10, {}});
 }
 
-std::optional<fs::path> find_mnist(const std::optional<fs::path>& folder) {
+std::optional<std::string> find_mnist(const std::optional<std::string>& folder) {
   if (folder) {
     require_files(*folder, "find_mnist");
     return folder;
@@ -132,7 +133,7 @@ std::optional<fs::path> find_mnist(const std::optional<fs::path>& folder) {
   }
   cache /= "lamina";
   if (!missing_in(cache).empty()) return std::nullopt;
-  return cache;
+  return cache.string();
 }
 
 }  // namespace lamina::data

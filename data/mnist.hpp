@@ -13,9 +13,9 @@
 // called from several threads.
 #pragma once
 
-#include <filesystem>
 #include <lamina/data/dataset.hpp>
 #include <optional>
+#include <string>
 
 namespace lamina::data {
 
@@ -24,16 +24,14 @@ struct TrainAndTest {
   Dataset test;
 };
 
-TrainAndTest mnist(const std::filesystem::path& folder);
+TrainAndTest mnist(const std::string& folder);
 
 // Debian's package dataset-fashion-mnist puts it where the default looks.
-TrainAndTest fashion_mnist(
-    const std::filesystem::path& folder = "/usr/share/datasets/fashion-mnist");
+TrainAndTest fashion_mnist(const std::string& folder = "/usr/share/datasets/fashion-mnist");
 
 // The folder that is given, which must hold the four files (DataError otherwise); else
 // $XDG_CACHE_HOME/lamina, by default ~/.cache/lamina, where they are there; else nothing. Contents
 // are not read.
-std::optional<std::filesystem::path> find_mnist(
-    const std::optional<std::filesystem::path>& folder = std::nullopt);
+std::optional<std::string> find_mnist(const std::optional<std::string>& folder = std::nullopt);
 
 }  // namespace lamina::data

@@ -165,14 +165,14 @@ class Reader {
 
 }  // namespace
 
-Tensor<std::uint8_t> read_pgm(const std::filesystem::path& path) try {
+Tensor<std::uint8_t> read_pgm(const std::string& path) try {
   lamina::detail::InputFile file(path, "read_pgm");
   return Reader(file).image();
 } catch (const std::bad_alloc&) {
-  refuse(path.string(), "must fit in memory; got more than there is");
+  refuse(path, "must fit in memory; got more than there is");
 }
 
-void write_pgm(const std::filesystem::path& path, const Tensor<std::uint8_t>& image) {
+void write_pgm(const std::string& path, const Tensor<std::uint8_t>& image) {
   if (image.rank() != 2 || image.size() == 0) {
     throw ShapeError("write_pgm", "an image must be (height, width) with a pixel at least; got " +
                                       image.shape().to_string());

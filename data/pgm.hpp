@@ -9,14 +9,14 @@
 // Source: https://netpbm.sourceforge.net/doc/pgm.html
 #pragma once
 
-#include <filesystem>
 #include <lamina/autograd/tensor/tensor.hpp>
+#include <string>
 
 namespace lamina::data {
 
-Tensor<std::uint8_t> read_pgm(const std::filesystem::path& path);
+Tensor<std::uint8_t> read_pgm(const std::string& path);
 
 // P5. ShapeError unless the image is (height, width).
-void write_pgm(const std::filesystem::path& path, const Tensor<std::uint8_t>& image);
+void write_pgm(const std::string& path, const Tensor<std::uint8_t>& image);
 
 }  // namespace lamina::data

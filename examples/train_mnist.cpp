@@ -89,11 +89,11 @@ Data loaded(const Settings& s) {
     return Data{source, cut ? files.train.slice(0, *s.examples) : files.train, files.test};
   };
   if (s.data == "fashion") return from("Fashion-MNIST", data::fashion_mnist());
-  std::optional<std::filesystem::path> folder;
+  std::optional<std::string> folder;
   if (!s.data.empty()) folder = s.data;
   folder = data::find_mnist(folder);
   if (!folder) return synthetic(" (NOTICE: no MNIST was found; --data DIR says where)", s.examples);
-  return from("MNIST in " + folder->string(), data::mnist(*folder));
+  return from("MNIST in " + *folder, data::mnist(*folder));
 }
 
 // Batch normalization has a shift of its own: the layers before it need no bias.

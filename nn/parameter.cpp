@@ -47,5 +47,9 @@ template struct ParameterData<float>;
 template struct ParameterData<double>;
 template struct BufferData<float>;
 template struct BufferData<double>;
+template class Tied<ParameterData<float>>;
+template class Tied<ParameterData<double>>;
+template class Tied<BufferData<float>>;
+template class Tied<BufferData<double>>;
 
 }  // namespace lamina

@@ -119,5 +119,9 @@ extern template struct ParameterData<float>;
 extern template struct ParameterData<double>;
 extern template struct BufferData<float>;
 extern template struct BufferData<double>;
+extern template class Tied<ParameterData<float>>;
+extern template class Tied<ParameterData<double>>;
+extern template class Tied<BufferData<float>>;
+extern template class Tied<BufferData<double>>;
 
 }  // namespace lamina

@@ -15,7 +15,6 @@
 // thread.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <utility>
@@ -32,43 +31,19 @@ class TreeCopy {
  public:
   // A module is about to be copied that holds these handles on tied state, its children's included.
   // Unless it is part of the tree whose copy is going on, a new copy begins.
-  void enter(std::vector<const void*> handles) {
-    const auto waiting = [&](const void* handle) { return find(handle) != waiting_.end(); };
-    if (std::all_of(handles.begin(), handles.end(), waiting)) return;
-    waiting_ = std::move(handles);
-    copies_.clear();
-  }
+  void enter(std::vector<const void*> handles);
   // The handle is being copied; false: not as part of a tree.
-  bool take(const void* handle) {
-    const auto found = find(handle);
-    if (found == waiting_.end()) return false;
-    waiting_.erase(found);
-    return true;
-  }
+  bool take(const void* handle);
   // What this tree's copy made of a state; null: nothing yet.
-  std::shared_ptr<void> copy_of(const void* state) const {
-    for (const auto& [source, copy] : copies_) {
-      if (source == state) return copy.lock();
-    }
-    return nullptr;
-  }
-  void made(const void* state, const std::shared_ptr<void>& copy) {
-    copies_.emplace_back(state, copy);
-  }
+  std::shared_ptr<void> copy_of(const void* state) const;
+  void made(const void* state, const std::shared_ptr<void>& copy);
 
  private:
-  std::vector<const void*>::iterator find(const void* handle) {
-    return std::find(waiting_.begin(), waiting_.end(), handle);
-  }
-
   std::vector<const void*> waiting_;
   std::vector<std::pair<const void*, std::weak_ptr<void>>> copies_;
 };
 
-inline TreeCopy& tree_copy() {
-  static thread_local TreeCopy copy;
-  return copy;
-}
+TreeCopy& tree_copy();  // of this thread
 }  // namespace detail
 
 // While one lives, copying a module on this thread gives handles on the same state.

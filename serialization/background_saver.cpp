@@ -1,34 +1,53 @@
+#include <atomic>
+#include <exception>
 #include <lamina/serialization/background_saver.hpp>
 #include <lamina/serialization/detail/checkpoint_content.hpp>
 #include <lamina/serialization/detail/generation_writing.hpp>
 #include <memory>
+#include <thread>
 #include <utility>
 
 namespace lamina {
 
-BackgroundSaver::~BackgroundSaver() {
-  if (writer_.joinable()) writer_.join();
-}
+struct BackgroundSaver::Writer {
+  ~Writer() { join(); }
+
+  void join() {
+    if (thread.joinable()) thread.join();
+  }
+
+  std::thread thread;
+  std::exception_ptr failure;  // read after the thread was joined
+  std::atomic<bool> busy{false};
+};
+
+BackgroundSaver::BackgroundSaver() : writer_(std::make_unique<Writer>()) {}
+BackgroundSaver::~BackgroundSaver() = default;
 
 void BackgroundSaver::wait() {
-  if (writer_.joinable()) writer_.join();
-  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  writer_->join();
+  if (writer_->failure) std::rethrow_exception(std::exchange(writer_->failure, nullptr));
+}
+
+bool BackgroundSaver::busy() const noexcept {
+  return writer_->busy.load(std::memory_order_acquire);
 }
 
 void BackgroundSaver::start(std::function<void()> write) {
-  busy_.store(true, std::memory_order_release);
+  Writer& writer = *writer_;
+  writer.busy.store(true, std::memory_order_release);
   try {
-    writer_ = std::thread([this, write = std::move(write)]() mutable {
+    writer.thread = std::thread([&writer, write = std::move(write)]() mutable {
       try {
         write();
       } catch (...) {
-        failure_ = std::current_exception();
+        writer.failure = std::current_exception();
       }
       write = nullptr;  // from here on the training need not copy what it writes
-      busy_.store(false, std::memory_order_release);
+      writer.busy.store(false, std::memory_order_release);
     });
   } catch (...) {  // no thread to be had
-    busy_.store(false, std::memory_order_release);
+    writer.busy.store(false, std::memory_order_release);
     throw;
   }
 }

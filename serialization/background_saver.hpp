@@ -18,19 +18,17 @@
 // Thread-safety: one thread at a time.
 #pragma once
 
-#include <atomic>
-#include <exception>
 #include <functional>
 #include <lamina/serialization/checkpoint.hpp>
 #include <lamina/serialization/generations.hpp>
+#include <memory>
 #include <string>
-#include <thread>
 
 namespace lamina {
 
 class BackgroundSaver {
  public:
-  BackgroundSaver() = default;
+  BackgroundSaver();
   BackgroundSaver(const BackgroundSaver&) = delete;
   BackgroundSaver& operator=(const BackgroundSaver&) = delete;
   ~BackgroundSaver();
@@ -45,14 +43,14 @@ class BackgroundSaver {
   // Until everything is written; throws what went wrong since the last call.
   void wait();
   // Whether a save is under way.
-  bool busy() const noexcept { return busy_.load(std::memory_order_acquire); }
+  bool busy() const noexcept;
 
  private:
+  struct Writer;
+
   void start(std::function<void()> write);
 
-  std::thread writer_;
-  std::exception_ptr failure_;  // of the writer, read after it was joined
-  std::atomic<bool> busy_{false};
+  std::unique_ptr<Writer> writer_;
 };
 
 #define LAMINA_EXTERN(T)                                                                         \

@@ -57,6 +57,11 @@ void merge_over_shares(Moments& moments, const NormLayout& layout, StatisticsRed
 
 }  // namespace
 
+double inverse_deviation(double variance, double epsilon) {
+  const double square = variance + epsilon, inverse = 1 / std::sqrt(square);
+  return square == 0 ? 0 : inverse;
+}
+
 template <Scalar T>
 Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights) {
   if (x.size() != layout.size()) {

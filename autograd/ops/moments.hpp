@@ -15,7 +15,6 @@
 // Results are the same bits on any number of threads. Thread-safety: as Tensor.
 #pragma once
 
-#include <cmath>
 #include <lamina/autograd/kernels/norm_layout.hpp>
 #include <lamina/autograd/ops/statistics_reduction.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
@@ -32,13 +31,9 @@ template <Scalar T>
 Moments moments(const Tensor<T>& x, const NormLayout& layout, const Tensor<T>& weights = {});
 
 // What a normalization multiplies x - mean by: 1 / sqrt(variance + epsilon), and 0 where that root
-// is
-// 0. So with epsilon = 0 a channel that does not vary normalizes to 0, and no derivative runs
+// is 0. So with epsilon = 0 a channel that does not vary normalizes to 0, and no derivative runs
 // through it.
-inline double inverse_deviation(double variance, double epsilon) {
-  const double square = variance + epsilon, inverse = 1 / std::sqrt(square);
-  return square == 0 ? 0 : inverse;
-}
+double inverse_deviation(double variance, double epsilon);
 
 // What a batch was measured to be, and how: all that a derivative needs to run back through it.
 //

@@ -22,7 +22,7 @@ Shape accepted_shape(const detail::NpyHeader& header, const detail::NpySource& s
 }  // namespace
 
 template <Element T>
-Tensor<T> read_npy(const std::filesystem::path& path) try {
+Tensor<T> read_npy(const std::string& path) try {
   detail::InputFile file(path, "read_npy");
   const detail::NpySource source{
       .who = "read_npy", .name = file.name(), .read = [&file](void* to, std::size_t bytes) {
@@ -42,11 +42,11 @@ Tensor<T> read_npy(const std::filesystem::path& path) try {
   }
   return tensor;
 } catch (const std::bad_alloc&) {
-  throw DataError("read_npy", path.string() + " must fit in memory; got more than there is");
+  throw DataError("read_npy", path + " must fit in memory; got more than there is");
 }
 
 template <Element T>
-void write_npy(const std::filesystem::path& path, const Tensor<T>& tensor) {
+void write_npy(const std::string& path, const Tensor<T>& tensor) {
   if (!tensor.defined()) {
     throw StateError("write_npy", "the tensor must be defined; got a default-constructed one");
   }
@@ -55,9 +55,9 @@ void write_npy(const std::filesystem::path& path, const Tensor<T>& tensor) {
                      {std::as_bytes(std::span(header)), std::as_bytes(tensor.values())});
 }
 
-#define LAMINA_NPY(T)                                           \
-  template Tensor<T> read_npy<T>(const std::filesystem::path&); \
-  template void write_npy(const std::filesystem::path&, const Tensor<T>&);
+#define LAMINA_NPY(T)                                 \
+  template Tensor<T> read_npy<T>(const std::string&); \
+  template void write_npy(const std::string&, const Tensor<T>&);
 LAMINA_NPY(float)
 LAMINA_NPY(double)
 LAMINA_NPY(std::int64_t)

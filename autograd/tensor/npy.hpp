@@ -14,16 +14,16 @@
 // Source: numpy.lib.format.
 #pragma once
 
-#include <filesystem>
 #include <lamina/autograd/tensor/tensor.hpp>
+#include <string>
 
 namespace lamina {
 
 template <Element T>
-Tensor<T> read_npy(const std::filesystem::path& path);
+Tensor<T> read_npy(const std::string& path);
 
 // Replaces the file.
 template <Element T>
-void write_npy(const std::filesystem::path& path, const Tensor<T>& tensor);
+void write_npy(const std::string& path, const Tensor<T>& tensor);
 
 }  // namespace lamina

@@ -18,7 +18,7 @@ struct ImageFiles {
   std::array<std::string, 4> md5;
 };
 
-TrainAndTest read_image_files(const std::filesystem::path& folder, const ImageFiles& files);
+TrainAndTest read_image_files(const std::string& folder, const ImageFiles& files);
 
 // Lower-case hexadecimal MD5 of the IDX file that holds the tensor.
 std::string md5_of_idx(const Tensor<std::uint8_t>& tensor);

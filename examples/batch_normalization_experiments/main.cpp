@@ -65,11 +65,11 @@ Data loaded(const std::string& source) {
     return Data{name, files.train, files.test};
   };
   if (source == "fashion") return from("Fashion-MNIST", data::fashion_mnist());
-  std::optional<std::filesystem::path> folder;
+  std::optional<std::string> folder;
   if (!source.empty()) folder = source;
   folder = data::find_mnist(folder);
   if (!folder) return synthetic(" (NOTICE: no MNIST was found; --data DIR says where)");
-  return from("MNIST in " + folder->string(), data::mnist(*folder));
+  return from("MNIST in " + *folder, data::mnist(*folder));
 }
 
 std::vector<Experiment> chosen(const Options& options) {

@@ -32,7 +32,8 @@ THIRD_PARTY = {
 # Headers that <lamina/lamina.hpp> leaves out: internal ones, and opt-in ones that bring other libraries.
 NOT_IN_UMBRELLA = re.compile(r"autograd/kernels/|.*/detail/|autograd/tensor/xtensor|serialization/boost|serialization/tool/")
 # What makes a user's file slow to compile; never behind <lamina/lamina.hpp>.
-HEAVY = re.compile(r"xtensor|xtl/|xsimd/|boost/|cblas|fmt/|nlohmann/|zlib\.h|Random123/|CLI/|regex$|iostream$")
+HEAVY = re.compile(r"xtensor|xtl/|xsimd/|boost/|cblas|fmt/|nlohmann/|zlib\.h|Random123/|CLI/|"
+                   r"(regex|iostream|filesystem|thread|cmath)$")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 SOURCE_NAME = re.compile(r"'([^']+\.cpp)'")
