@@ -150,7 +150,7 @@ std::int64_t scratch_size(const Plan<T>& plan) {
   return plan.pointwise() ? 0 : plan.lines_per_chunk * plan.size.columns.out * plan.window;
 }
 
-// Leaves a float convolution to minimal filtering, along lines or of squares, or to the kernels of
+// Leaves a float convolution to minimal filtering, of squares or along lines, or to the kernels of
 // the instruction set where they are faster; returns whether it has.
 template <Scalar T, class Lines, class Squares, class Direct>
 bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Lines by_lines,
@@ -161,8 +161,8 @@ bool computed_elsewhere(const ConvolutionSize& size, ConvolutionPass pass, Lines
       if (method != nullptr) compute(*method, size, left, right, result);
       return method != nullptr;
     };
-    return (!size.exact && (with(faster_line_filter(size, pass), by_lines) ||
-                            with(faster_minimal_filter(size, pass), by_squares))) ||
+    return (!size.exact && (with(faster_minimal_filter(size, pass), by_squares) ||
+                            with(faster_line_filter(size, pass), by_lines))) ||
            with(faster_direct_kernels(size, pass), directly);
   }
   return false;

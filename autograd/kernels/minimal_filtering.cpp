@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <lamina/autograd/kernels/levels/line_filter.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/kernels/wide_filtering.hpp>
@@ -9,7 +10,7 @@ namespace lamina::kernels {
 
 namespace {
 
-constexpr std::int64_t kFewestChannels = 16;  // one vector of the widest level
+constexpr std::int64_t kAvx2Lanes = 8, kAvx512Lanes = 16;
 // Below, the transform of the kernel costs what the products save.
 constexpr std::int64_t kFewestTiles = 48;
 // Where the kernel at all points, or the sums of its gradient, leave the caches: products of
@@ -34,6 +35,23 @@ constexpr std::int64_t kMostJobs = 64;
 constexpr std::int64_t kWeightBlocks = 16;
 constexpr std::int64_t kWeightBlockTiles = 128;            // fewer are not worth a sum of their own
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 26;  // of all weight blocks together
+
+// Blocks of tiles are transformed by whole vectors of channels.
+std::int64_t fewest_channels(InstructionSet level) {
+  return level == InstructionSet::avx512 ? kAvx512Lanes : kAvx2Lanes;
+}
+
+// Fewer than 16 channels on one side, which are taken by vectors of 8: whether that is faster than
+// lines, or the direct method, by the widest vectors there are, and rounds as little as it must.
+bool pays_by_short_vectors(const FilteringPass& run, std::int64_t taps, ConvolutionPass pass) {
+  const bool longer = instruction_set() == InstructionSet::avx512;
+  const bool fills_one = run.out_channels == kAvx2Lanes;
+  const bool fills_two = std::max(run.in_channels, run.out_channels) >= 2 * kAvx2Lanes;
+  if (taps != 3) return false;  // F(3, 5) would round too much
+  if (pass == ConvolutionPass::weight_gradient) return fills_two && (fills_one || !longer);
+  if (!longer || run.in_channels > kMostLineChannels) return true;
+  return fills_one && (run.in_channels == kAvx2Lanes || fills_two);
+}
 
 bool has_many_channels(std::int64_t in, std::int64_t out, bool kernel_gradient) {
   return in * out >= (kernel_gradient ? kManyGradientPairs : kManyPairs) &&
@@ -124,7 +142,7 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
                                     InstructionSet level) {
   const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
   if (!covers(size.rows) || !covers(size.columns) || size.rows.kernel != size.columns.kernel ||
-      size.groups != 1 || std::min(size.in_channels, size.out_channels) < kFewestChannels) {
+      size.groups != 1 || std::min(size.in_channels, size.out_channels) < fewest_channels(level)) {
     return nullptr;
   }
   const FilteringPass run = filtering_pass(size, pass);
@@ -144,11 +162,15 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
 }
 
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {
-  const MinimalFilter* const filter = minimal_filter(size, pass, instruction_set());
+  const std::int64_t fewest = std::min(size.in_channels, size.out_channels);
+  const InstructionSet level =
+      fewest < kAvx512Lanes ? std::min(instruction_set(), InstructionSet::avx2) : instruction_set();
+  const MinimalFilter* const filter = minimal_filter(size, pass, level);
   const std::int64_t most =
       most_pairs(size.in_channels, size.out_channels, pass == ConvolutionPass::weight_gradient);
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
   const FilteringPass run = filtering_pass(size, pass);
+  if (fewest < kAvx512Lanes && !pays_by_short_vectors(run, size.rows.kernel, pass)) return nullptr;
   if (size.rows.kernel == 5 && std::min(run.out_rows, run.out_columns) < kSmallestPrecise5) {
     return nullptr;
   }

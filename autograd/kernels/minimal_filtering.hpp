@@ -21,11 +21,13 @@
 
 namespace lamina::kernels {
 
-// Null where the kernels of that level cannot compute this pass of the convolution.
+// Null where the kernels of that level cannot compute this pass of the convolution: with fewer than
+// 8 channels in or out, or 16 on the level avx512.
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
                                     InstructionSet level);
 
-// The same for the level in use; null also where the direct method is as fast.
+// The same for the level in use, or for vectors of 8 where there are fewer than 16 channels; null
+// also where another method is as fast.
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass);
 
 // What the levels compute. The input's gradient is a convolution of the output's, with the kernel

@@ -63,7 +63,7 @@ struct WideFilter {
 };
 
 // What one instruction set has for one size of kernels: serial loops over memory of the caller.
-// Tiles of all images are numbered through. At least 16 channels, in and out.
+// Tiles of all images are numbered through. At least one vector of channels, in and out.
 struct MinimalFilter {
   std::int64_t outputs;  // per tile and axis
   std::int64_t points;   // per tile

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "convolution_cases.hpp"
@@ -30,6 +31,12 @@ Results<float> filtered(const ConvolutionSize& size, InstructionSet level, const
   filtered_weight_gradient(filter(Pass::weight_gradient), size, o.x.data(), o.dy.data(),
                            r.dkernel.mutable_data());
   return r;
+}
+
+// Fewer than 16 channels are for vectors of 8.
+Results<float> filtered_by_short_vectors(const ConvolutionSize& size, InstructionSet,
+                                         const Operands& o) {
+  return filtered(size, InstructionSet::avx2, o);
 }
 
 // rms errors are below 2e-6; the largest of some thousands is about 5 times that.
@@ -60,6 +67,14 @@ BOOST_AUTO_TEST_CASE(takes_every_number_of_channels_and_images) {
         check(size_of(3, 5, 7, in, out, taps, {1, 2, 2, 1}));
       }
     }
+    for (const std::int64_t few : {8, 9, 12, 15}) {
+      for (const std::int64_t others : {8, 11, 16, 33}) {
+        for (const auto [in, out] : {std::pair(few, others), std::pair(others, few)}) {
+          check_against_double(size_of(3, 5, 7, in, out, taps, {1, 2, 2, 1}), 2e-5,
+                               filtered_by_short_vectors);
+        }
+      }
+    }
     check(same(0, 7, 16, 18, taps));
     check(same(29, 13, 34, 37, taps));  // many jobs, blocks and partial sums
   }
@@ -69,6 +84,7 @@ BOOST_AUTO_TEST_CASE(is_for_its_own_shapes_only) {
   const ConvolutionSize good = same(2, 8, 16, 16, 3);
   for (const InstructionSet level : levels_with_kernels()) {
     BOOST_TEST(minimal_filter(good, ConvolutionPass::forward, level) != nullptr);
+    const std::int64_t too_few = level == InstructionSet::avx512 ? 15 : 7;
     for (int change = 0; change < 8; ++change) {
       ConvolutionSize size = good;
       if (change == 0) size.rows.stride = 2;
@@ -77,8 +93,8 @@ BOOST_AUTO_TEST_CASE(is_for_its_own_shapes_only) {
       if (change == 3) size.columns.dilation = 3;
       if (change == 4) size.groups = 2;
       if (change == 5) size.rows.kernel = 5;
-      if (change == 6) size.in_channels = 15;
-      if (change == 7) size.out_channels = 15;
+      if (change == 6) size.in_channels = too_few;
+      if (change == 7) size.out_channels = too_few;
       BOOST_TEST(minimal_filter(size, ConvolutionPass::forward, level) == nullptr,
                  "change " << change);
     }
@@ -97,6 +113,11 @@ BOOST_AUTO_TEST_CASE(rounds_at_most_four_times_as_much_as_the_direct_method) {
         same(64, 5, 64, 128, 5), same(48, 5, 256, 64, 5), same(24, 6, 128, 32, 5),
         same(24, 12, 128, 64, 5), same(12, 13, 32, 128, 5), same(64, 4, 256, 128, 3)}) {
     check_rounding(size, filtered);
+  }
+  for (const ConvolutionSize& size :
+       {same(64, 28, 8, 8, 3), same(16, 14, 16, 8, 3), same(16, 14, 8, 32, 3),
+        same(16, 14, 12, 32, 3), same(16, 14, 9, 64, 3), same(16, 7, 8, 128, 3)}) {
+    check_rounding(size, filtered_by_short_vectors);
   }
 }
 
@@ -117,6 +138,17 @@ BOOST_AUTO_TEST_CASE(is_chosen_where_it_is_faster) {
     BOOST_TEST(!chosen(same(8, 28, 1024, 2048, 3), pass));  // not measured
   }
   BOOST_TEST(chosen(same(32, 14, 32, 16, 3), Pass::input_gradient) == x86);
+  // Vectors of 8.
+  const bool longer = instruction_set() == InstructionSet::avx512;
+  BOOST_TEST(chosen(same(32, 14, 8, 8, 3), Pass::forward) == x86);
+  BOOST_TEST(!chosen(same(32, 14, 8, 8, 3), Pass::weight_gradient));
+  BOOST_TEST(chosen(same(32, 14, 16, 8, 3), Pass::weight_gradient) == x86);
+  BOOST_TEST(chosen(same(32, 14, 12, 8, 3), Pass::forward) == (x86 && !longer));
+  BOOST_TEST(chosen(same(32, 14, 8, 16, 3), Pass::forward) == (x86 && !longer));
+  BOOST_TEST(chosen(same(32, 14, 8, 16, 3), Pass::input_gradient) == x86);
+  BOOST_TEST(chosen(same(32, 14, 12, 32, 3), Pass::input_gradient) == x86);
+  BOOST_TEST(!chosen(same(32, 14, 8, 16, 5), Pass::input_gradient));  // would round too much
+  BOOST_TEST(!chosen(same(32, 14, 7, 64, 3), Pass::forward));
   BOOST_TEST(chosen(same(32, 14, 256, 64, 3), Pass::weight_gradient) == x86);
   // Neither way is fast for the gradient with many channels on one side only.
   BOOST_TEST(chosen(same(32, 14, 2048, 64, 3), Pass::forward) == x86);
