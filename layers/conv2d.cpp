@@ -70,9 +70,11 @@ void Conv2D<T>::require_input(const Shape& input, std::int64_t channels) const {
                                input.to_string());
   }
   if (input[axis] < 1 || input[axis] % options_.groups != 0) {
-    throw ShapeError(kWho, "axis " + std::to_string(axis) + " must have a multiple of " +
-                               std::to_string(options_.groups) + " channels; got input " +
-                               input.to_string());
+    const std::string expected =
+        options_.groups == 1 ? "at least one channel"
+                             : "a multiple of " + std::to_string(options_.groups) + " channels";
+    throw ShapeError(kWho, "axis " + std::to_string(axis) + " must have " + expected +
+                               "; got input " + input.to_string());
   }
 }
 

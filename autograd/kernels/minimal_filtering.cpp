@@ -32,6 +32,9 @@ constexpr std::int64_t kSmallestPrecise5 = 5;  // below, F(2, 5) comes close to 
 // Multiply-adds that are worth a job of their own.
 constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMostJobs = 64;
+// What a value at a point costs: to transform it, and to read it from memory; in multiply-adds.
+constexpr std::int64_t kTransformCost = 64, kReadCost = 16;
+constexpr std::int64_t kChannelGroup = 4;  // lie side by side, and are read together
 constexpr std::int64_t kWeightBlocks = 16;
 constexpr std::int64_t kWeightBlockTiles = 128;            // fewer are not worth a sum of their own
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 26;  // of all weight blocks together
@@ -80,16 +83,17 @@ struct Jobs {
   std::int64_t tiles, block, blocks, count;
 };
 
-// Input channels in groups that are worth a job: body(first, last).
+// Input channels in parts that are worth a job: body(first, last). A channel costs so many
+// multiply-adds.
 template <class Body>
-void for_channels(const MinimalFilter& filter, std::int64_t channels, std::int64_t others,
-                  Body&& body) {
-  // A transformed value costs about 16 multiply-adds.
-  const std::int64_t work = channels * others * filter.points * 16;
+void for_channels(std::int64_t channels, std::int64_t cost, Body&& body) {
+  const std::int64_t groups = (channels + kChannelGroup - 1) / kChannelGroup;
   const std::int64_t jobs =
-      std::clamp<std::int64_t>(std::min(channels, work / kJobProduct), 1, kMostJobs);
-  parallel_for(jobs,
-               [&](std::int64_t job) { body(channels * job / jobs, channels * (job + 1) / jobs); });
+      std::clamp<std::int64_t>(std::min(groups, channels * cost / kJobProduct), 1, kMostJobs);
+  const auto first = [&](std::int64_t job) {
+    return std::min(channels, groups * job / jobs * kChannelGroup);
+  };
+  parallel_for(jobs, [&](std::int64_t job) { body(first(job), first(job + 1)); });
 }
 
 void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
@@ -98,7 +102,7 @@ void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
     return wide_filtering(*filter.wide, pass, x, kernel, y);
   }
   Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
-  for_channels(filter, pass.in_channels, pass.out_channels,
+  for_channels(pass.in_channels, pass.out_channels * filter.points * kTransformCost,
                [&](std::int64_t first, std::int64_t last) {
                  filter.transform_filters(kernel, first, last, filters.data());
                });
@@ -211,14 +215,14 @@ void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize
   Scratch<float> sums(jobs.count * sum_size);
   parallel_for(jobs.count, [&](std::int64_t job) {
     float* const sum = sums.data() + job * sum_size;
-    std::fill_n(sum, sum_size, 0.0F);
     Scratch<float> scratch(filter.gradient_scratch_size(pass));
-    filter.add_gradient(pass, x, dy, outside.data(), jobs.first(job), jobs.first(job + 1),
+    filter.sum_gradient(pass, x, dy, outside.data(), jobs.first(job), jobs.first(job + 1),
                         scratch.data(), sum);
   });
-  for_channels(filter, in, out, [&](std::int64_t first, std::int64_t last) {
-    filter.finish_gradient(in, out, sums.data(), jobs.count, first, last, dkernel);
-  });
+  for_channels(in, out * filter.points * (kTransformCost + jobs.count * kReadCost),
+               [&](std::int64_t first, std::int64_t last) {
+                 filter.finish_gradient(in, out, sums.data(), jobs.count, first, last, dkernel);
+               });
 }
 
 }  // namespace lamina::kernels
