@@ -17,7 +17,8 @@ namespace {
 
 // A tile below this many multiply-adds (some 20 us) is not worth a second thread.
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
-constexpr std::int64_t kMaximalTiles = 8;
+constexpr std::int64_t kMaximalTiles = 8;  // lamina's own product: see halved()
+constexpr std::int64_t kCachedProduct = std::int64_t{1} << 26;
 constexpr std::int64_t kInnerBlock = 4096;
 // Results of so many bytes leave the caches before anybody reads them.
 constexpr std::int64_t kStreamedBytes = std::int64_t{12} << 20;
@@ -114,6 +115,11 @@ class Multiplier {
     }
   }
 
+  // Whether tiles share the left operand; else each makes a copy of its own.
+  bool reads_in_place(MatrixView<T> a, std::int64_t inner) const {
+    return product_ != nullptr && !is_distant(a, inner);
+  }
+
   void operator()(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
                   MatrixView<T> b, T* c, std::int64_t c_stride) const {
     if (rows == 0 || columns == 0) return;
@@ -133,7 +139,7 @@ class Multiplier {
   }
 
  private:
-  static bool is_distant(MatrixView<float> a, std::int64_t inner) {
+  static bool is_distant(MatrixView<T> a, std::int64_t inner) {
     const std::int64_t length = product_chain(inner);
     const std::int64_t span = a.stride * length * std::int64_t{sizeof(float)};
     return a.transposed && std::min(length, span / kPage) > kKeptPages;
@@ -196,6 +202,17 @@ Tiling tiling(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
   return t;
 }
 
+// Threads finish at different times: the smaller their last tile, the less they wait. Where the
+// left operand leaves the caches, to read it for more tiles costs as much.
+Tiling halved(Tiling t, std::int64_t rows, std::int64_t columns, std::int64_t inner) {
+  if (t.tiles() == kMaximalTiles && t.tile_columns % 64 == 0 &&
+      rows * columns * inner <= kCachedProduct) {
+    t.tile_columns /= 2;
+    t.column_tiles = (columns + t.tile_columns - 1) / t.tile_columns;
+  }
+  return t;
+}
+
 // Few outputs, long sums: blocks of the sum side by side, then added in order.
 template <Scalar T>
 void gemm_inner_blocks(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
@@ -238,12 +255,13 @@ void gemm_serial(std::int64_t rows, std::int64_t columns, std::int64_t inner, Ma
 template <Scalar T>
 void gemm(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
           MatrixView<T> b, T* c, std::int64_t c_stride, Store store, Epilogue<T> epilogue) {
-  const Tiling t = tiling(rows, columns, inner);
+  Tiling t = tiling(rows, columns, inner);
   if (t.tiles() == 1 && inner >= 2 * kInnerBlock && rows * columns * inner >= 2 * kTileProduct) {
     gemm_inner_blocks(rows, columns, inner, a, b, c, c_stride, store);
     return finish(epilogue, rows, columns, c, c_stride);
   }
   const Multiplier<T> multiply(rows, columns, inner, store);
+  if (multiply.reads_in_place(a, inner)) t = halved(t, rows, columns, inner);
   parallel_for(t.tiles(), [&](std::int64_t tile) {
     const std::int64_t row = tile / t.column_tiles * t.tile_rows;
     const std::int64_t column = tile % t.column_tiles * t.tile_columns;
