@@ -1,6 +1,6 @@
 // Convolution of channels-last images. Float goes to the kernels of the instruction set: to minimal
-// filtering where that is faster, with few channels along lines (line_filtering.hpp), else of
-// squares (minimal_filtering.hpp); otherwise to the direct method in tiles of registers
+// filtering where that is faster, of squares (minimal_filtering.hpp), with few channels along lines
+// (line_filtering.hpp); otherwise to the direct method in tiles of registers
 // (direct_convolution.hpp). What remains (double, groups, very few channels in the result, the
 // level `baseline`) is computed as matrix products: the windows of some output lines are laid out
 // as rows of a matrix in scratch memory (im2col), and multiplied by the kernel.

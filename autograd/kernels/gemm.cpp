@@ -17,7 +17,7 @@ namespace {
 
 // A tile below this many multiply-adds (some 20 us) is not worth a second thread.
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
-constexpr std::int64_t kMaximalTiles = 8;  // lamina's own product: see halved()
+constexpr std::int64_t kMaximalTiles = 8;  // and 16 where halved() finds them worth it
 constexpr std::int64_t kCachedProduct = std::int64_t{1} << 26;
 constexpr std::int64_t kInnerBlock = 4096;
 // Results of so many bytes leave the caches before anybody reads them.

@@ -27,6 +27,7 @@ constexpr std::int64_t kBlockPositions = 1024;
 // F(4, 5) rounds more than it may where most tiles are at a rim of the image, whose direct sums are
 // short.
 constexpr std::int64_t kSmallestOutput5 = 12;
+constexpr std::int64_t kFewestResults5 = 4;
 // A larger output leaves the caches before anybody reads it.
 constexpr std::int64_t kStreamBytes = std::int64_t{1} << 24;
 
@@ -117,6 +118,9 @@ const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPas
   const FilteringPass run = filtering_pass(size, pass);
   const std::int64_t taps = size.columns.kernel;
   if (taps == 5 && std::min(run.out_rows, run.out_columns) < kSmallestOutput5) return nullptr;
+  // Results of so few channels are products of matrices otherwise, which round less.
+  if (taps == 5 && run.out_channels < kFewestResults5) return nullptr;
+  if (2 * products_inside(run, taps) < run.out_rows * run.out_columns * taps * taps) return nullptr;
   // To transform the output's gradient costs what half of the products cost.
   if (taps == 3 && pass == ConvolutionPass::weight_gradient &&
       (level == InstructionSet::avx512 || run.out_channels < 2 * kAvx2Lanes)) {

@@ -3,13 +3,14 @@
 // how: levels/filter_transform.hpp.
 //
 // Only the columns of the kernel are filtered, by F(4, 3) or F(4, 5): half of the products, or 40
-// %. The second dimension would save more of them (minimal_filtering.hpp), but with few channels to
-// sum the transform of the outputs costs more than the products.
+// %. The second dimension would save more of them (minimal_filtering.hpp), but where few
+// channels are summed for whole vectors of them, its transform of the outputs costs more.
 //
 // Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
 // relative to the rms of the result, not of each element. An infinity or NaN spreads over the four
 // outputs of every tile that reads it, and an exact 0 may come out as a rounding error.
-// 5x5 with an output below 12 by 12 would come to more, and is left to other methods. In the
+// 5x5 with an output below 12 by 12 or with fewer than 4 channels of it would come to more, and is
+// left to other methods, as is what has much padding. In the
 // gradient a NaN fills what the taps of its kernel row share.
 // Bands of rows and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.

@@ -34,7 +34,7 @@ constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMostJobs = 64;
 // What a value at a point costs: to transform it, and to read it from memory; in multiply-adds.
 constexpr std::int64_t kTransformCost = 64, kReadCost = 16;
-constexpr std::int64_t kChannelGroup = 4;  // lie side by side, and are read together
+constexpr std::int64_t kSumGroup = 4;  // channels whose sums the levels add up together
 constexpr std::int64_t kWeightBlocks = 16;
 constexpr std::int64_t kWeightBlockTiles = 128;            // fewer are not worth a sum of their own
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 26;  // of all weight blocks together
@@ -44,8 +44,8 @@ std::int64_t fewest_channels(InstructionSet level) {
   return level == InstructionSet::avx512 ? kAvx512Lanes : kAvx2Lanes;
 }
 
-// Fewer than 16 channels on one side, which are taken by vectors of 8: whether that is faster than
-// lines, or the direct method, by the widest vectors there are, and rounds as little as it must.
+// With fewer than 16 channels on one side, whether vectors of 8 are faster than the other methods
+// with all the vectors that there are.
 bool pays_by_short_vectors(const FilteringPass& run, std::int64_t taps, ConvolutionPass pass) {
   const bool longer = instruction_set() == InstructionSet::avx512;
   const bool fills_one = run.out_channels == kAvx2Lanes;
@@ -83,15 +83,15 @@ struct Jobs {
   std::int64_t tiles, block, blocks, count;
 };
 
-// Input channels in parts that are worth a job: body(first, last). A channel costs so many
-// multiply-adds.
+// Input channels in parts of whole groups that are worth a job: body(first, last). A channel costs
+// so many multiply-adds.
 template <class Body>
-void for_channels(std::int64_t channels, std::int64_t cost, Body&& body) {
-  const std::int64_t groups = (channels + kChannelGroup - 1) / kChannelGroup;
+void for_channels(std::int64_t channels, std::int64_t group, std::int64_t cost, Body&& body) {
+  const std::int64_t groups = (channels + group - 1) / group;
   const std::int64_t jobs =
       std::clamp<std::int64_t>(std::min(groups, channels * cost / kJobProduct), 1, kMostJobs);
   const auto first = [&](std::int64_t job) {
-    return std::min(channels, groups * job / jobs * kChannelGroup);
+    return std::min(channels, groups * job / jobs * group);
   };
   parallel_for(jobs, [&](std::int64_t job) { body(first(job), first(job + 1)); });
 }
@@ -102,7 +102,7 @@ void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
     return wide_filtering(*filter.wide, pass, x, kernel, y);
   }
   Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
-  for_channels(pass.in_channels, pass.out_channels * filter.points * kTransformCost,
+  for_channels(pass.in_channels, kAvx512Lanes, pass.out_channels * filter.points * kTransformCost,
                [&](std::int64_t first, std::int64_t last) {
                  filter.transform_filters(kernel, first, last, filters.data());
                });
@@ -142,6 +142,19 @@ std::int64_t filtering_tiles(const FilteringPass& pass, std::int64_t outputs) {
   return pass.images * along(pass.out_rows) * along(pass.out_columns);
 }
 
+std::int64_t products_inside(const FilteringPass& pass, std::int64_t taps) {
+  const auto along = [&](std::int64_t in, std::int64_t out, std::int64_t before) {
+    std::int64_t count = 0;
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      const std::int64_t first = std::max<std::int64_t>(0, before - tap);
+      count += std::max<std::int64_t>(0, std::min(out, in + before - tap) - first);
+    }
+    return count;
+  };
+  return along(pass.in_rows, pass.out_rows, pass.above) *
+         along(pass.in_columns, pass.out_columns, pass.left);
+}
+
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
                                     InstructionSet level) {
   const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
@@ -174,11 +187,18 @@ const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, Convolut
       most_pairs(size.in_channels, size.out_channels, pass == ConvolutionPass::weight_gradient);
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
   const FilteringPass run = filtering_pass(size, pass);
-  if (fewest < kAvx512Lanes && !pays_by_short_vectors(run, size.rows.kernel, pass)) return nullptr;
+  const bool short_vectors = fewest < kAvx512Lanes;
+  if (short_vectors && !pays_by_short_vectors(run, size.rows.kernel, pass)) return nullptr;
   if (size.rows.kernel == 5 && std::min(run.out_rows, run.out_columns) < kSmallestPrecise5) {
     return nullptr;
   }
   const std::int64_t window = size.rows.kernel * size.columns.kernel;
+  // Few channels make short sums, too.
+  const std::int64_t least = short_vectors ? 85 : 50;
+  if (100 * products_inside(run, size.rows.kernel) <
+      least * run.out_rows * run.out_columns * window) {
+    return nullptr;
+  }
   const std::int64_t tiles = filtering_tiles(run, filter->outputs);
   const std::int64_t positions = run.images * run.out_rows * run.out_columns;
   // The transforms must be saved by the products: small images leave much of their tiles unused.
@@ -219,7 +239,7 @@ void filtered_weight_gradient(const MinimalFilter& filter, const ConvolutionSize
     filter.sum_gradient(pass, x, dy, outside.data(), jobs.first(job), jobs.first(job + 1),
                         scratch.data(), sum);
   });
-  for_channels(in, out * filter.points * (kTransformCost + jobs.count * kReadCost),
+  for_channels(in, kSumGroup, out * filter.points * (kTransformCost + jobs.count * kReadCost),
                [&](std::int64_t first, std::int64_t last) {
                  filter.finish_gradient(in, out, sums.data(), jobs.count, first, last, dkernel);
                });

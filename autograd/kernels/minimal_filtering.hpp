@@ -9,7 +9,8 @@
 // channels: wide_filtering.hpp.
 //
 // Rounding: the rms error is at most 4 times that of the direct method (direct_convolution.hpp),
-// relative to the rms of the result, not of each element. An infinity or NaN spreads over the
+// relative to the rms of the result, not of each element. Where much of the windows is padding,
+// direct sums are short, and filtering is not taken. An infinity or NaN spreads over the
 // outputs (4x4 or 3x3) of every tile that reads it, and an exact 0 may come out as a rounding
 // error. Blocks and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.
@@ -36,6 +37,9 @@ FilteringPass filtering_pass(const ConvolutionSize& size, ConvolutionPass pass);
 
 // Tiles of all images, `outputs` by `outputs` each.
 std::int64_t filtering_tiles(const FilteringPass& pass, std::int64_t outputs);
+
+// Products of one image and pair of channels, without those with padding.
+std::int64_t products_inside(const FilteringPass& pass, std::int64_t taps);
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
                           const float* kernel, float* y);

@@ -79,9 +79,9 @@ struct MinimalFilter {
   void (*apply)(const FilteringPass& pass, const float* x, const float* filters, const float* zeros,
                 std::int64_t first, std::int64_t last, float* scratch, float* y);
 
-  // What tiles [first, last) give to the kernel's gradient at every point, stored in `sum`; then the
-  // gradient for input channels [first, last) from the total of `count` such sums. `zeros`: as many
-  // as the larger of the numbers of channels.
+  // What tiles [first, last) give to the kernel's gradient at every point, stored in `sum`; then
+  // the gradient for input channels [first, last) from the total of `count` such sums. `zeros`: as
+  // many as the larger of the numbers of channels.
   std::int64_t (*sum_size)(std::int64_t in_channels, std::int64_t out_channels);
   std::int64_t (*gradient_scratch_size)(const FilteringPass& pass);
   void (*sum_gradient)(const FilteringPass& pass, const float* x, const float* dy,

@@ -14,8 +14,8 @@ constexpr std::int64_t kBlock = 24;  // a multiple of both kTileRows
 // Channels that are summed in one chain: for 64 channels that takes a third off the rounding error
 // and costs 5 % of the time.
 constexpr std::int64_t kChain = 16;
-// Rows of the gradient's sums that are added up together: they lie side by side, points and sums
-// far apart.
+// Rows of the gradient's sums that are added up together (kSumGroup of minimal_filtering.cpp): they
+// lie side by side, points and sums far apart.
 constexpr std::int64_t kTogether = 4;
 
 LAMINA_INLINE std::int64_t padded(std::int64_t channels) { return panels_of(channels) * kLanes; }

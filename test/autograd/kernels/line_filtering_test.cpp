@@ -105,10 +105,12 @@ BOOST_AUTO_TEST_CASE(are_chosen_where_they_are_faster) {
   BOOST_TEST(chosen(same(1, 32, 3, 64, 3), Pass::forward) == any);
   BOOST_TEST(chosen(same(1, 32, 3, 64, 3), Pass::weight_gradient) ==
              (level == InstructionSet::avx2));
-  BOOST_TEST(!chosen(same(1, 8, 8, 8, 3), Pass::input_gradient));  // few tiles
-  BOOST_TEST(!chosen(same(1, 28, 16, 16, 3), Pass::forward));      // squares
-  BOOST_TEST(!chosen(same(1, 11, 1, 32, 5), Pass::forward));       // rounds too much
-  BOOST_TEST(!chosen(same(1, 5, 3, 32, 3), Pass::forward));        // three of eight outputs outside
+  BOOST_TEST(!chosen(same(1, 8, 8, 8, 3), Pass::input_gradient));     // few tiles
+  BOOST_TEST(!chosen(same(64, 28, 3, 16, 5), Pass::input_gradient));  // would round too much
+  BOOST_TEST(!chosen(size_of(64, 4, 4, 8, 8, 3, {0, 0, 0, 0}), Pass::input_gradient));  // padding
+  BOOST_TEST(!chosen(same(1, 28, 16, 16, 3), Pass::forward));                           // squares
+  BOOST_TEST(!chosen(same(1, 11, 1, 32, 5), Pass::forward));  // rounds too much
+  BOOST_TEST(!chosen(same(1, 5, 3, 32, 3), Pass::forward));   // three of eight outputs outside
 }
 
 BOOST_AUTO_TEST_CASE(are_null_where_they_do_not_apply) {
