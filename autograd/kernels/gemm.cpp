@@ -178,37 +178,38 @@ class Multiplier {
 };
 
 struct Tiling {
-  std::int64_t tile_rows;
-  std::int64_t tile_columns;
-  std::int64_t row_tiles;
-  std::int64_t column_tiles;
+  std::int64_t rows, columns;
+  std::int64_t tile_rows = rows, tile_columns = columns;
 
-  std::int64_t tiles() const { return row_tiles * column_tiles; }
+  std::int64_t column_tiles() const { return parts(columns, tile_columns); }
+  std::int64_t tiles() const { return parts(rows, tile_rows) * column_tiles(); }
+
+ private:
+  static std::int64_t parts(std::int64_t extent, std::int64_t part) {
+    return part == 0 ? 0 : (extent + part - 1) / part;
+  }
 };
 
 std::int64_t half_of(std::int64_t extent) { return ((extent + 1) / 2 + 31) / 32 * 32; }
 
 // Halves the longer side until there are enough tiles, or they would be too small.
 Tiling tiling(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
-  Tiling t{rows, columns, 1, 1};
+  Tiling t{rows, columns};
   while (t.tiles() < kMaximalTiles) {
     std::int64_t& side = t.tile_rows > t.tile_columns ? t.tile_rows : t.tile_columns;
     const std::int64_t half = half_of(side);
     if (half >= side || t.tile_rows * t.tile_columns / 2 * inner < kTileProduct) break;
     side = half;
-    t.row_tiles = (rows + t.tile_rows - 1) / t.tile_rows;
-    t.column_tiles = (columns + t.tile_columns - 1) / t.tile_columns;
   }
   return t;
 }
 
 // Threads finish at different times: the smaller their last tile, the less they wait. Where the
 // left operand leaves the caches, to read it for more tiles costs as much.
-Tiling halved(Tiling t, std::int64_t rows, std::int64_t columns, std::int64_t inner) {
+Tiling halved(Tiling t, std::int64_t inner) {
   if (t.tiles() == kMaximalTiles && t.tile_columns % 64 == 0 &&
-      rows * columns * inner <= kCachedProduct) {
+      t.rows * t.columns * inner <= kCachedProduct) {
     t.tile_columns /= 2;
-    t.column_tiles = (columns + t.tile_columns - 1) / t.tile_columns;
   }
   return t;
 }
@@ -261,10 +262,10 @@ void gemm(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixVie
     return finish(epilogue, rows, columns, c, c_stride);
   }
   const Multiplier<T> multiply(rows, columns, inner, store);
-  if (multiply.reads_in_place(a, inner)) t = halved(t, rows, columns, inner);
+  if (multiply.reads_in_place(a, inner)) t = halved(t, inner);
   parallel_for(t.tiles(), [&](std::int64_t tile) {
-    const std::int64_t row = tile / t.column_tiles * t.tile_rows;
-    const std::int64_t column = tile % t.column_tiles * t.tile_columns;
+    const std::int64_t row = tile / t.column_tiles() * t.tile_rows;
+    const std::int64_t column = tile % t.column_tiles() * t.tile_columns;
     const std::int64_t height = std::min(t.tile_rows, rows - row);
     const std::int64_t width = std::min(t.tile_columns, columns - column);
     T* const tile_c = c + row * c_stride + column;

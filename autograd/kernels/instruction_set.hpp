@@ -29,4 +29,9 @@ InstructionSet choose_instruction_set(std::string_view wanted, InstructionSet be
 
 const char* to_string(InstructionSet level) noexcept;
 
+// Floats of a vector of the level; 1 where no kernels are compiled for it.
+constexpr std::int64_t float_lanes(InstructionSet level) noexcept {
+  return level == InstructionSet::avx512 ? 16 : level == InstructionSet::avx2 ? 8 : 1;
+}
+
 }  // namespace lamina::kernels

@@ -12,7 +12,6 @@ namespace {
 constexpr std::int64_t kFloatBytes = sizeof(float);
 // From so many in and out, minimal filtering of squares is faster.
 constexpr std::int64_t kManyChannels = 16;
-constexpr std::int64_t kAvx2Lanes = 8;
 // Below, to transform a kernel that is turned around costs what the products save.
 constexpr std::int64_t kFewestTiles = 64;
 // Multiply-adds that are worth a job of their own.
@@ -120,10 +119,11 @@ const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPas
   if (taps == 5 && std::min(run.out_rows, run.out_columns) < kSmallestOutput5) return nullptr;
   // Results of so few channels are products of matrices otherwise, which round less.
   if (taps == 5 && run.out_channels < kFewestResults5) return nullptr;
-  if (2 * products_inside(run, taps) < run.out_rows * run.out_columns * taps * taps) return nullptr;
+  if (2 * products_inside(size) < run.out_rows * run.out_columns * taps * taps) return nullptr;
   // To transform the output's gradient costs what half of the products cost.
   if (taps == 3 && pass == ConvolutionPass::weight_gradient &&
-      (level == InstructionSet::avx512 || run.out_channels < 2 * kAvx2Lanes)) {
+      (level == InstructionSet::avx512 ||
+       run.out_channels < 2 * float_lanes(InstructionSet::avx2))) {
     return nullptr;
   }
   const std::int64_t tiles = (run.out_columns + filter->outputs - 1) / filter->outputs;

@@ -10,7 +10,12 @@ namespace lamina::kernels {
 
 namespace {
 
-constexpr std::int64_t kAvx2Lanes = 8, kAvx512Lanes = 16;
+// Blocks of tiles are transformed by whole vectors of channels.
+constexpr std::int64_t kShortVector = float_lanes(InstructionSet::avx2);
+constexpr std::int64_t kLongVector = float_lanes(InstructionSet::avx512);
+// Products that are not with padding, in percent, at least: direct sums would be short. Few
+// channels make them short, too.
+constexpr std::int64_t kLeastInside = 50, kLeastInsideFew = 85;
 // Below, the transform of the kernel costs what the products save.
 constexpr std::int64_t kFewestTiles = 48;
 // Where the kernel at all points, or the sums of its gradient, leave the caches: products of
@@ -34,26 +39,20 @@ constexpr std::int64_t kJobProduct = std::int64_t{1} << 20;
 constexpr std::int64_t kMostJobs = 64;
 // What a value at a point costs: to transform it, and to read it from memory; in multiply-adds.
 constexpr std::int64_t kTransformCost = 64, kReadCost = 16;
-constexpr std::int64_t kSumGroup = 4;  // channels whose sums the levels add up together
 constexpr std::int64_t kWeightBlocks = 16;
 constexpr std::int64_t kWeightBlockTiles = 128;            // fewer are not worth a sum of their own
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 26;  // of all weight blocks together
-
-// Blocks of tiles are transformed by whole vectors of channels.
-std::int64_t fewest_channels(InstructionSet level) {
-  return level == InstructionSet::avx512 ? kAvx512Lanes : kAvx2Lanes;
-}
 
 // With fewer than 16 channels on one side, whether vectors of 8 are faster than the other methods
 // with all the vectors that there are.
 bool pays_by_short_vectors(const FilteringPass& run, std::int64_t taps, ConvolutionPass pass) {
   const bool longer = instruction_set() == InstructionSet::avx512;
-  const bool fills_one = run.out_channels == kAvx2Lanes;
-  const bool fills_two = std::max(run.in_channels, run.out_channels) >= 2 * kAvx2Lanes;
+  const bool fills_one = run.out_channels == kShortVector;
+  const bool fills_two = std::max(run.in_channels, run.out_channels) >= kLongVector;
   if (taps != 3) return false;  // F(3, 5) would round too much
   if (pass == ConvolutionPass::weight_gradient) return fills_two && (fills_one || !longer);
   if (!longer || run.in_channels > kMostLineChannels) return true;
-  return fills_one && (run.in_channels == kAvx2Lanes || fills_two);
+  return fills_one && (run.in_channels == kShortVector || fills_two);
 }
 
 bool has_many_channels(std::int64_t in, std::int64_t out, bool kernel_gradient) {
@@ -102,7 +101,7 @@ void run(const MinimalFilter& filter, const FilteringPass& pass, const float* x,
     return wide_filtering(*filter.wide, pass, x, kernel, y);
   }
   Scratch<float> filters(filter.filters_size(pass.in_channels, pass.out_channels));
-  for_channels(pass.in_channels, kAvx512Lanes, pass.out_channels * filter.points * kTransformCost,
+  for_channels(pass.in_channels, kLongVector, pass.out_channels * filter.points * kTransformCost,
                [&](std::int64_t first, std::int64_t last) {
                  filter.transform_filters(kernel, first, last, filters.data());
                });
@@ -142,24 +141,23 @@ std::int64_t filtering_tiles(const FilteringPass& pass, std::int64_t outputs) {
   return pass.images * along(pass.out_rows) * along(pass.out_columns);
 }
 
-std::int64_t products_inside(const FilteringPass& pass, std::int64_t taps) {
-  const auto along = [&](std::int64_t in, std::int64_t out, std::int64_t before) {
+std::int64_t products_inside(const ConvolutionSize& size) {
+  const auto along = [](const WindowAxis& axis) {
     std::int64_t count = 0;
-    for (std::int64_t tap = 0; tap < taps; ++tap) {
-      const std::int64_t first = std::max<std::int64_t>(0, before - tap);
-      count += std::max<std::int64_t>(0, std::min(out, in + before - tap) - first);
+    for (std::int64_t tap = 0; tap < axis.kernel; ++tap) {
+      const auto [first, last] = axis.positions(tap);
+      count += last - first;
     }
     return count;
   };
-  return along(pass.in_rows, pass.out_rows, pass.above) *
-         along(pass.in_columns, pass.out_columns, pass.left);
+  return along(size.rows) * along(size.columns);
 }
 
 const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass pass,
                                     InstructionSet level) {
   const auto covers = [](const WindowAxis& axis) { return axis.stride == 1 && axis.dilation == 1; };
   if (!covers(size.rows) || !covers(size.columns) || size.rows.kernel != size.columns.kernel ||
-      size.groups != 1 || std::min(size.in_channels, size.out_channels) < fewest_channels(level)) {
+      size.groups != 1 || std::min(size.in_channels, size.out_channels) < float_lanes(level)) {
     return nullptr;
   }
   const FilteringPass run = filtering_pass(size, pass);
@@ -179,30 +177,26 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
 }
 
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {
-  const std::int64_t fewest = std::min(size.in_channels, size.out_channels);
+  const bool few = std::min(size.in_channels, size.out_channels) < kLongVector;
   const InstructionSet level =
-      fewest < kAvx512Lanes ? std::min(instruction_set(), InstructionSet::avx2) : instruction_set();
+      few ? std::min(instruction_set(), InstructionSet::avx2) : instruction_set();
   const MinimalFilter* const filter = minimal_filter(size, pass, level);
   const std::int64_t most =
       most_pairs(size.in_channels, size.out_channels, pass == ConvolutionPass::weight_gradient);
   if (filter == nullptr || size.in_channels * size.out_channels > most) return nullptr;
   const FilteringPass run = filtering_pass(size, pass);
-  const bool short_vectors = fewest < kAvx512Lanes;
-  if (short_vectors && !pays_by_short_vectors(run, size.rows.kernel, pass)) return nullptr;
+  if (few && !pays_by_short_vectors(run, size.rows.kernel, pass)) return nullptr;
   if (size.rows.kernel == 5 && std::min(run.out_rows, run.out_columns) < kSmallestPrecise5) {
     return nullptr;
   }
-  const std::int64_t window = size.rows.kernel * size.columns.kernel;
-  // Few channels make short sums, too.
-  const std::int64_t least = short_vectors ? 85 : 50;
-  if (100 * products_inside(run, size.rows.kernel) <
-      least * run.out_rows * run.out_columns * window) {
-    return nullptr;
-  }
+  const std::int64_t products =
+      run.out_rows * run.out_columns * size.rows.kernel * size.columns.kernel;
+  const std::int64_t least = few ? kLeastInsideFew : kLeastInside;
+  if (100 * products_inside(size) < least * products) return nullptr;
   const std::int64_t tiles = filtering_tiles(run, filter->outputs);
-  const std::int64_t positions = run.images * run.out_rows * run.out_columns;
   // The transforms must be saved by the products: small images leave much of their tiles unused.
-  return tiles < kFewestTiles || 2 * tiles * filter->points > positions * window ? nullptr : filter;
+  return tiles < kFewestTiles || 2 * tiles * filter->points > run.images * products ? nullptr
+                                                                                    : filter;
 }
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,

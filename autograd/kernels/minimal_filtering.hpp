@@ -38,8 +38,8 @@ FilteringPass filtering_pass(const ConvolutionSize& size, ConvolutionPass pass);
 // Tiles of all images, `outputs` by `outputs` each.
 std::int64_t filtering_tiles(const FilteringPass& pass, std::int64_t outputs);
 
-// Products of one image and pair of channels, without those with padding.
-std::int64_t products_inside(const FilteringPass& pass, std::int64_t taps);
+// Products of one image and pair of channels, the same in every pass, without those with padding.
+std::int64_t products_inside(const ConvolutionSize& size);
 
 void filtered_convolution(const MinimalFilter& filter, const ConvolutionSize& size, const float* x,
                           const float* kernel, float* y);

@@ -62,6 +62,10 @@ struct WideFilter {
                           float* dkernel);
 };
 
+// Input channels whose sums of the kernel's gradient are added up together: they lie side by side,
+// points and sums far apart.
+inline constexpr std::int64_t kSumGroup = 4;
+
 // What one instruction set has for one size of kernels: serial loops over memory of the caller.
 // Tiles of all images are numbered through. At least one vector of channels, in and out.
 struct MinimalFilter {

@@ -14,9 +14,6 @@ constexpr std::int64_t kBlock = 24;  // a multiple of both kTileRows
 // Channels that are summed in one chain: for 64 channels that takes a third off the rounding error
 // and costs 5 % of the time.
 constexpr std::int64_t kChain = 16;
-// Rows of the gradient's sums that are added up together (kSumGroup of minimal_filtering.cpp): they
-// lie side by side, points and sums far apart.
-constexpr std::int64_t kTogether = 4;
 
 LAMINA_INLINE std::int64_t padded(std::int64_t channels) { return panels_of(channels) * kLanes; }
 LAMINA_INLINE std::int64_t padded_rows(std::int64_t rows) {
@@ -160,10 +157,10 @@ struct Filtering {
                               float* dkernel) {
     const std::int64_t panels = panels_of(out);
     const std::int64_t sum_rows = padded_rows(in);
-    for (std::int64_t group = first; group < last; group += kTogether) {
-      const std::int64_t channels = smaller(kTogether, last - group);
+    for (std::int64_t group = first; group < last; group += kSumGroup) {
+      const std::int64_t channels = smaller(kSumGroup, last - group);
       for (std::int64_t panel = 0; panel < panels; ++panel) {
-        Doubles totals[points][kTogether];
+        Doubles totals[points][kSumGroup];
         for (int point = 0; point < points; ++point) {
           const std::int64_t row = (point * panels + panel) * sum_rows + group;
           add_up(sums + row * kLanes, sum_size(in, out), count, channels, totals[point]);
