@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <lamina/autograd/kernels/coefficient_loops.hpp>
 #include <lamina/autograd/kernels/norm_coefficients.hpp>
 #include <lamina/autograd/kernels/normalization_level.hpp>
+#include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
 namespace {
@@ -8,6 +10,18 @@ namespace {
 template <Scalar T>
 Tensor<T> by_statistic(const NormLayout& layout) {
   return Tensor<T>::uninitialized(Shape{layout.statistics()});
+}
+
+// body(g) for every group: small ghost batches have so many that they are worth a second thread.
+template <class Body>
+void for_groups(const NormLayout& layout, Body&& body) {
+  constexpr std::int64_t job_statistics = 8192;  // some 20 us
+  const std::int64_t jobs = std::clamp<std::int64_t>(layout.statistics() / job_statistics, 1,
+                                                     std::max<std::int64_t>(layout.groups, 1));
+  parallel_for(jobs, [&](std::int64_t job) {
+    const std::int64_t last = layout.groups * (job + 1) / jobs;
+    for (std::int64_t g = layout.groups * job / jobs; g < last; ++g) body(g);
+  });
 }
 
 }  // namespace
@@ -24,11 +38,11 @@ CentredScaling<T> centred_scaling(const NormLayout& layout, const double* mean,
   if constexpr (std::is_same_v<T, float>) {
     if (const auto* loops = normalization_loops(level)) loop = loops->fill_centred_scaling;
   }
-  for (std::int64_t g = 0; g < layout.groups; ++g) {
+  for_groups(layout, [&](std::int64_t g) {
     const std::int64_t s = g * layout.channels;
     loop(layout.channels, mean + s, variance + s, epsilon, scale, offset, inverse + s, high + s,
          factor + s, constant + s);
-  }
+  });
   return result;
 }
 
@@ -43,11 +57,11 @@ GradientScaling<T> gradient_scaling(const NormLayout& layout, const double* mean
   if constexpr (std::is_same_v<T, float>) {
     if (const auto* loops = normalization_loops(level)) loop = loops->fill_gradient_scaling;
   }
-  for (std::int64_t g = 0; g < layout.groups; ++g) {
+  for_groups(layout, [&](std::int64_t g) {
     const std::int64_t s = g * layout.channels;
     loop(layout.channels, mean + s, inverse + s, count[g] > 0 ? 1 / count[g] : 0.0, sum_dy + s,
          sum_dy_centred + s, of_x + s, constant + s);
-  }
+  });
   return result;
 }
 

@@ -102,6 +102,8 @@ BOOST_AUTO_TEST_CASE(files_that_are_none_are_refused) {
       [&] { data::read_idx(folder / "pipe"); });
   refuses<DataError>("[read_idx] /dev/zero must be a readable file; got no regular file",
                      [&] { data::read_idx("/dev/zero"); });
+  refuses<DataError>("[read_idx] '' must be a readable file; got no such file",
+                     [&] { data::read_idx(""); });
 }
 
 BOOST_AUTO_TEST_CASE(wrong_headers_are_refused) {

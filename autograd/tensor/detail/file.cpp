@@ -9,7 +9,8 @@ namespace {
 
 [[noreturn]] void refuse(const char* who, const std::string& name, const char* what,
                          const std::string& reason) {
-  throw DataError(who, name + " must be " + what + "; got " + reason);
+  // An empty name would not be seen.
+  throw DataError(who, (name.empty() ? "''" : name) + " must be " + what + "; got " + reason);
 }
 
 }  // namespace

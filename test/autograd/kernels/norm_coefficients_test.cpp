@@ -16,12 +16,13 @@ using test::random_tensor;
 
 constexpr double kEpsilon = 1e-3;
 
-// Of three groups of channels that no vector divides.
+// Groups of channels that no vector divides; the second one has no count.
 struct Statistics {
-  NormLayout layout{.outer = 4, .groups = 3, .channels = 37};
+  NormLayout layout;
   Tensor<double> mean, variance, scale, offset, sum_dy, sum_dy_centred, count;
 
-  Statistics() {
+  explicit Statistics(std::int64_t groups = 3)
+      : layout{.outer = 4, .groups = groups, .channels = 37}, count(Shape{groups}, 2.5) {
     const Shape statistics{layout.groups, layout.channels}, channels{layout.channels};
     mean = random_tensor<double>(statistics, 1, -1e6, 1e6);
     variance = random_tensor<double>(statistics, 2, 0, 4);
@@ -29,7 +30,8 @@ struct Statistics {
     offset = random_tensor<double>(channels, 4);
     sum_dy = random_tensor<double>(statistics, 5);
     sum_dy_centred = random_tensor<double>(statistics, 6);
-    count = Tensor<double>(Shape{3}, std::vector<double>{4, 0, 2.5});
+    count.mutable_data()[0] = 4;
+    count.mutable_data()[1] = 0;
   }
 };
 
@@ -121,7 +123,6 @@ void check_gradient(const Statistics& of, InstructionSet level) {
     BOOST_TEST(near(got.of_x.data()[s], expected.of_x.data()[s]));
     BOOST_TEST(near(got.constant.data()[s], expected.constant.data()[s]));
   }
-  // The second group has no count.
   BOOST_TEST(got.of_x.data()[of.layout.channels] == 0);
   BOOST_TEST(got.constant.data()[of.layout.channels] == 0);
 }
@@ -132,6 +133,13 @@ BOOST_AUTO_TEST_CASE(gradients_run_back_through_the_statistics) {
     check_gradient<float>(of, level);
     check_gradient<double>(of, level);
   }
+}
+
+// Shared out to threads.
+BOOST_AUTO_TEST_CASE(small_ghost_batches_have_many) {
+  const Statistics of(601);
+  check_scaling<float>(of, kEpsilon, instruction_set());
+  check_gradient<float>(of, instruction_set());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
