@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <lamina/autograd/kernels/convolution.hpp>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
 #include <lamina/autograd/kernels/gemm.hpp>

@@ -96,11 +96,16 @@ void gradient_of(const CrossEntropySetting& s, const T* g, const T* logits, cons
     const T shift = largest(s, x);
     const double total = sum_of_exponentials(s, x, shift);
     double sum = 0;
-    for (std::int64_t c = 0; c < s.classes; ++c) sum += q(s, e, c);
+    bool counts = false;  // an ignored example does not, whatever its logits are
+    for (std::int64_t c = 0; c < s.classes; ++c) {
+      const double coefficient = q(s, e, c);
+      sum += coefficient;
+      counts = counts || coefficient != 0;
+    }
     const double above = static_cast<double>(g[e.index]);
     for (std::int64_t c = 0; c < s.classes; ++c) {
       const double share = static_cast<double>(std::exp(x[c * s.inner] - shift)) / total;
-      out[c * s.inner] = sum == 0 ? T{0} : static_cast<T>(above * (sum * share - q(s, e, c)));
+      out[c * s.inner] = counts ? static_cast<T>(above * (sum * share - q(s, e, c))) : T{0};
     }
   });
 }

@@ -271,8 +271,10 @@ void direct_convolution(const DirectConvolution& direct, const ConvolutionSize& 
 
 void direct_input_gradient(const DirectConvolution& direct, const ConvolutionSize& size,
                            const float* dy, const float* kernel, float* dx) {
-  for (std::int64_t i = 0; i < size.rows.stride; ++i) {
-    for (std::int64_t j = 0; j < size.columns.stride; ++j) {
+  const std::int64_t row_phases = std::min(size.rows.stride, size.rows.in);
+  const std::int64_t column_phases = std::min(size.columns.stride, size.columns.in);
+  for (std::int64_t i = 0; i < row_phases; ++i) {
+    for (std::int64_t j = 0; j < column_phases; ++j) {
       const Walk rows = gradient_walk(size.rows, i);
       const Walk columns = gradient_walk(size.columns, j);
       const DirectPass pass{.images = size.images,

@@ -1,9 +1,9 @@
 // Convolution as it is defined, by small tiles of registers: float, channels last, one group, any
 // kernel, stride and dilation. What it computes: convolution.hpp; how: levels/direct_tile.hpp.
 //
-// Values of the input are read where they lie, and products with padding are left out. (The
-// kernel's gradient with up to 4 input channels computes them: there, rows are copied with their
-// padding.) The input's gradient is, for every remainder of a position by the stride, a convolution
+// Values of the input are read where they lie, and products with padding are left out. (With up to 4
+// channels to sum over, 16 for the kernel's gradient, they may be computed: there, rows are copied
+// with their padding.) The input's gradient is, for every remainder of a position by the stride, a convolution
 // of the output's gradient with those taps that meet it. Sums run in chains of some hundred
 // products.
 //

@@ -13,6 +13,7 @@
 namespace lamina::kernels {
 
 // The products of a chain of an element's sum: its length depends on the length of the sum alone.
+// levels/matrix_product.cpp cuts sums in the same way.
 std::int64_t product_chain(std::int64_t inner);
 
 // Null where that level has none.

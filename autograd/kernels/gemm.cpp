@@ -17,7 +17,8 @@ namespace {
 
 // A tile below this many multiply-adds (some 20 us) is not worth a second thread.
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
-constexpr std::int64_t kMaximalTiles = 8;  // and 16 where halved() finds them worth it
+// Sides are halved until there are so many, or somewhat more; 16 where halved() finds them worth it.
+constexpr std::int64_t kWantedTiles = 8;
 constexpr std::int64_t kCachedProduct = std::int64_t{1} << 26;
 constexpr std::int64_t kInnerBlock = 4096;
 // Results of so many bytes leave the caches before anybody reads them.
@@ -195,7 +196,7 @@ std::int64_t half_of(std::int64_t extent) { return ((extent + 1) / 2 + 31) / 32 
 // Halves the longer side until there are enough tiles, or they would be too small.
 Tiling tiling(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
   Tiling t{rows, columns};
-  while (t.tiles() < kMaximalTiles) {
+  while (t.tiles() < kWantedTiles) {
     std::int64_t& side = t.tile_rows > t.tile_columns ? t.tile_rows : t.tile_columns;
     const std::int64_t half = half_of(side);
     if (half >= side || t.tile_rows * t.tile_columns / 2 * inner < kTileProduct) break;
@@ -207,7 +208,7 @@ Tiling tiling(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
 // Threads finish at different times: the smaller their last tile, the less they wait. Where the
 // left operand leaves the caches, to read it for more tiles costs as much.
 Tiling halved(Tiling t, std::int64_t inner) {
-  if (t.tiles() == kMaximalTiles && t.tile_columns % 64 == 0 &&
+  if (t.tiles() == kWantedTiles && t.tile_columns % 64 == 0 &&
       t.rows * t.columns * inner <= kCachedProduct) {
     t.tile_columns /= 2;
   }
@@ -218,7 +219,7 @@ Tiling halved(Tiling t, std::int64_t inner) {
 template <Scalar T>
 void gemm_inner_blocks(std::int64_t rows, std::int64_t columns, std::int64_t inner, MatrixView<T> a,
                        MatrixView<T> b, T* c, std::int64_t c_stride, Store store) {
-  const std::int64_t blocks = std::min<std::int64_t>(kMaximalTiles, inner / kInnerBlock);
+  const std::int64_t blocks = std::min<std::int64_t>(kWantedTiles, inner / kInnerBlock);
   const std::int64_t length = (inner + blocks - 1) / blocks;
   Scratch<T> scratch(blocks * rows * columns);
   T* const partial = scratch.data();

@@ -1,5 +1,5 @@
-// Minimal filtering (minimal_filtering.hpp) with many channels: the kernel at all points, 36 or 49
-// times in_channels times out_channels, is more than the caches hold, and would come from memory
+// Minimal filtering (minimal_filtering.hpp) with many channels: the kernel at all points, 36 times
+// in_channels times out_channels, is more than the caches hold, and would come from memory
 // for every block of tiles.
 //
 // So tiles are taken by the hundred: their input is transformed once, and then each part of the

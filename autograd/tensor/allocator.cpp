@@ -84,8 +84,10 @@ void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size
 
 class SystemMemory {
  public:
-  void* take(std::size_t bytes) {
-    void* memory = ::operator new(bytes, kAlignment);
+  // Null where the system has none.
+  void* take(std::size_t bytes) noexcept {
+    void* memory = ::operator new(bytes, kAlignment, std::nothrow);
+    if (!memory) return nullptr;
     prefer_huge_pages(memory, bytes);
     allocations_.fetch_add(1, std::memory_order_relaxed);
     const std::size_t now = bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
@@ -230,6 +232,13 @@ class ThreadCache {
 };
 thread_local bool ThreadCache::alive_ = true;
 
+void* take_from_system(std::size_t bytes) {
+  if (void* memory = system_memory().take(bytes)) return memory;
+  shared_cache().trim();  // what is missing may be kept there
+  if (void* memory = system_memory().take(bytes)) return memory;
+  throw std::bad_alloc();
+}
+
 void* take_cached(int index, std::size_t bytes) {
   if (bytes <= kSmall) {
     if (ThreadCache* mine = ThreadCache::mine()) {
@@ -246,7 +255,7 @@ void* allocate_memory(std::size_t bytes) {
   const int index = class_of(bytes);
   const std::size_t rounded = kCaching ? bytes_of_class(index) : std::max<std::size_t>(bytes, 1);
   void* memory = kCaching ? take_cached(index, rounded) : nullptr;
-  if (!memory) memory = system_memory().take(rounded);
+  if (!memory) memory = take_from_system(rounded);
   if (poison.load(std::memory_order_relaxed)) std::memset(memory, 0xff, rounded);
   return memory;
 }

@@ -3,9 +3,9 @@
 // A block that is given back is kept for the next request of its size class (four classes per power
 // of two, so at most a quarter is wasted): in the steady state of training nothing is asked of the
 // system. Small blocks (up to 64 KiB) wait in a list of the thread that freed them and cost no
-// lock; larger ones, and what overflows a thread's list, wait in one list for the process. The
-// cache is bounded by set_memory_cache_limit (default 4 GiB); what does not fit goes back to the
-// system.
+// lock; larger ones, and what overflows a thread's list (2 MiB), wait in one list for the
+// process, which set_memory_cache_limit bounds (default 4 GiB). What does not fit goes back to the
+// system, and the whole list does before a request fails.
 //
 // Under AddressSanitizer every request goes to the system, so that the sanitizer sees each block.
 // Units: bytes. Errors: std::bad_alloc. Thread-safety: every function may be called from any

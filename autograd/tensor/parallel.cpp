@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -42,7 +43,7 @@ class Pool {
  public:
   explicit Pool(int size)
       : size_(size), shares_(std::make_unique<Share[]>(static_cast<std::size_t>(size))) {
-    for (int self = 1; self < size_; ++self) workers_.emplace_back([this, self] { work(self); });
+    start_workers();
     bind_workers();
   }
   ~Pool() {
@@ -80,6 +81,15 @@ class Pool {
     std::atomic<std::int64_t> next{0};
     std::int64_t end = 0;
   };
+
+  // As many as the system gives: what a missing one would have done is taken by the others.
+  void start_workers() {
+    workers_.reserve(static_cast<std::size_t>(size_ - 1));
+    try {
+      for (int self = 1; self < size_; ++self) workers_.emplace_back([this, self] { work(self); });
+    } catch (const std::system_error&) {
+    }
+  }
 
   void drain(int self) {
     inside_a_tile = true;
@@ -158,15 +168,14 @@ class Pool {
     if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
     if (CPU_COUNT(&allowed) < size_) return;
     int cpu = -1;
-    for (int self = 0; self < size_; ++self) {
+    for (std::size_t self = 0; self <= workers_.size(); ++self) {
       do {
         ++cpu;
       } while (!CPU_ISSET(cpu, &allowed));
       if (self == 0) continue;
       CPU_ZERO(&one);
       CPU_SET(cpu, &one);
-      pthread_setaffinity_np(workers_[static_cast<std::size_t>(self - 1)].native_handle(),
-                             sizeof one, &one);
+      pthread_setaffinity_np(workers_[self - 1].native_handle(), sizeof one, &one);
     }
   }
 

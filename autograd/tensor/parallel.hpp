@@ -26,7 +26,8 @@ namespace lamina {
 // use, bounded by the CPU quota of its control group.
 int threads();
 
-// ArgumentError unless 1 <= count <= 256; StateError inside a tile.
+// At most so many: the system may give fewer. ArgumentError unless 1 <= count <= 256; StateError
+// inside a tile of a job that threads share.
 void set_threads(int count);
 
 namespace detail {

@@ -10,8 +10,8 @@
 namespace lamina::kernels {
 namespace {
 
-// Positions that the gradient sums in one chain: 2 vectors of dy at each fit in the first-level
-// cache.
+// Positions that the gradient sums in one chain, or one row of the output where that is longer: 2
+// vectors of dy at each fit in the first-level cache.
 constexpr std::int64_t kChain = 256;
 // So many values of a window take as long as lines of the outputs that must be waited for.
 constexpr std::int64_t kLongWindow = 64;
@@ -111,9 +111,14 @@ struct Step {
 };
 
 // Rows are copied with their padding where that makes the windows of a few channels one run each:
-// what is computed for nothing is little, and so is what is copied.
+// what is computed for nothing is little, and so is what is copied. Not where windows leave values
+// out, or there are none (of an input's gradient): all that lies between them would be copied.
 LAMINA_INLINE bool few_channels(const DirectPass& pass, std::int64_t most) {
-  return pass.in_channels <= most && pass.columns.dilation == 1 && pass.columns.taps > 1;
+  const DirectAxis& rows = pass.rows;
+  const std::int64_t window = (rows.taps - 1) * rows.dilation + 1;
+  return pass.in_channels <= most && pass.columns.dilation == 1 && pass.columns.taps > 1 &&
+         pass.columns.stride <= pass.columns.taps && rows.dilation <= rows.in &&
+         rows.stride <= window;
 }
 
 // Values of an input row, with the padding that the windows of all outputs read.

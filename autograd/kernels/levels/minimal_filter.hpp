@@ -95,7 +95,7 @@ struct MinimalFilter {
                           std::int64_t count, std::int64_t first, std::int64_t last,
                           float* dkernel);
 
-  const WideFilter* wide;
+  const WideFilter* wide;  // for 5x5 always F(2, 5): over many channels F(3, 5) rounds too much
 };
 
 // Defined by levels/minimal_filtering.cpp and levels/wide_filtering.cpp, which are compiled once
@@ -103,11 +103,11 @@ struct MinimalFilter {
 // where that rounds less: F(2, 5) instead of F(3, 5).
 namespace avx2 {
 const MinimalFilter* minimal_filter(std::int64_t taps, bool precise);
-extern const WideFilter wide_filter_3, wide_filter_5, wide_precise_filter_5;
+extern const WideFilter wide_filter_3, wide_filter_5;
 }  // namespace avx2
 namespace avx512 {
 const MinimalFilter* minimal_filter(std::int64_t taps, bool precise);
-extern const WideFilter wide_filter_3, wide_filter_5, wide_precise_filter_5;
+extern const WideFilter wide_filter_3, wide_filter_5;
 }  // namespace avx512
 
 }  // namespace lamina::kernels

@@ -196,8 +196,7 @@ struct Filtering {
 
 constexpr MinimalFilter kFilter3 = Filtering<4, 3>::table(&LAMINA_LEVEL::wide_filter_3);
 constexpr MinimalFilter kFilter5 = Filtering<3, 5>::table(&LAMINA_LEVEL::wide_filter_5);
-constexpr MinimalFilter kPreciseFilter5 =
-    Filtering<2, 5>::table(&LAMINA_LEVEL::wide_precise_filter_5);
+constexpr MinimalFilter kPreciseFilter5 = Filtering<2, 5>::table(&LAMINA_LEVEL::wide_filter_5);
 
 }  // namespace
 

@@ -197,7 +197,6 @@ struct WideFiltering {
 }  // namespace
 
 constexpr WideFilter LAMINA_LEVEL::wide_filter_3 = WideFiltering<4, 3>::table();
-constexpr WideFilter LAMINA_LEVEL::wide_filter_5 = WideFiltering<3, 5>::table();
-constexpr WideFilter LAMINA_LEVEL::wide_precise_filter_5 = WideFiltering<2, 5>::table();
+constexpr WideFilter LAMINA_LEVEL::wide_filter_5 = WideFiltering<2, 5>::table();
 
 }  // namespace lamina::kernels

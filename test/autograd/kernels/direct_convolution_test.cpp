@@ -3,6 +3,7 @@
 // are chosen.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
+#include <limits>
 
 #include "convolution_cases.hpp"
 
@@ -77,6 +78,25 @@ BOOST_AUTO_TEST_CASE(take_every_stride_and_dilation) {
       }
     }
   }
+}
+
+// Of an input's gradient, some positions then meet no row of the kernel.
+BOOST_AUTO_TEST_CASE(take_few_channels_that_no_tap_meets) {
+  for (const std::int64_t in : {2, 3, 4, 5, 8}) {
+    for (const std::int64_t filters : {1, 2, 4}) {
+      check(size_of(2, {.in = in, .taps = 1, .stride = 2, .dilation = 3},
+                    {.in = 20, .taps = 3, .before = 1, .after = 1}, 8, filters));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(take_strides_beyond_the_image) {
+  const std::int64_t stride = std::numeric_limits<std::int32_t>::max();
+  check(size_of(2, {.in = 8, .taps = 3, .stride = stride}, {.in = 7, .taps = 3, .stride = stride},
+                16, 16));
+  // Padding of so many rows would not fit into memory if it were laid out.
+  const Axis far{.in = 8, .taps = 3, .stride = 1 << 20, .before = 1 << 20, .after = 1 << 20};
+  check(size_of(1, far, far, 1, 16));
 }
 
 BOOST_AUTO_TEST_CASE(take_kernels_of_unequal_sides) {

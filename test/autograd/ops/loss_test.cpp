@@ -165,6 +165,16 @@ BOOST_AUTO_TEST_CASE(enormous_logits) {
   check_close("its gradient", second[0].value(), Tensor<double>({4}, {0, 0, 1, -1}), 1e-15);
 }
 
+// Targets need not be distributions: the derivative is sum(q) softmax(x) - q.
+BOOST_AUTO_TEST_CASE(targets_whose_sum_is_0_count) {
+  Tape<double> tape;
+  const auto x = tape.watch(Tensor<double>({1, 2}, {0.3, 0.3}));
+  const auto losses =
+      softmax_cross_entropy_per_example(x, Variable<double>(Tensor<double>({1, 2}, {1, -1})));
+  const auto slope = tape.gradients(losses, {x}, {.seed = Tensor<double>::ones({1})});
+  check_close("gradient", slope[0].value(), Tensor<double>({1, 2}, {-1, 1}), 1e-15);
+}
+
 BOOST_AUTO_TEST_CASE(ignored_logits_may_be_anything) {
   Tape<double> tape;
   const auto x = tape.watch(Tensor<double>({2, 2}, {std::nan(""), 1, 0, 0}));

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/address_space.hpp"
 #include "support/sanitizers.hpp"
 
 using namespace lamina;
@@ -191,6 +192,17 @@ BOOST_AUTO_TEST_CASE(poisoned_blocks_are_nan) {
     BOOST_TEST(std::all_of(a.values().begin(), a.values().end(), [](float v) { return v != v; }));
     BOOST_TEST(std::all_of(b.values().begin(), b.values().end(), [](double v) { return v != v; }));
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_kept_is_given_back_before_a_request_fails) {
+  if (kAddressSanitizer || kThreadSanitizer) return;  // their own memory is without bounds
+  constexpr std::size_t gibibyte = std::size_t{1} << 30;
+  const LimitedAddressSpace limited(3 * gibibyte);
+  free_memory(allocate_memory(2 * gibibyte), 2 * gibibyte);
+  void* const larger = allocate_memory(2 * gibibyte + gibibyte / 2);
+  BOOST_TEST(larger != nullptr);
+  free_memory(larger, 2 * gibibyte + gibibyte / 2);
+  BOOST_CHECK_THROW(allocate_memory(4 * gibibyte), std::bad_alloc);
 }
 
 BOOST_AUTO_TEST_CASE(impossible_requests_throw) {

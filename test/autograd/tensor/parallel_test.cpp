@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/address_space.hpp"
 #include "support/refusal.hpp"
 #include "support/sanitizers.hpp"
 
@@ -250,6 +251,16 @@ BOOST_AUTO_TEST_CASE(a_tile_must_not_resize_the_pool) {
 }
 
 BOOST_AUTO_TEST_CASE(the_largest_pool_works) {
+  set_threads(256);
+  BOOST_TEST(each_tile_runs_once(1000));
+  set_threads(1);
+}
+
+// Each wants megabytes for its stack.
+BOOST_AUTO_TEST_CASE(works_with_fewer_threads_than_asked) {
+  if (kAddressSanitizer || kThreadSanitizer) return;  // their own memory is without bounds
+  set_threads(1);
+  const LimitedAddressSpace limited(std::size_t{1} << 26);
   set_threads(256);
   BOOST_TEST(each_tile_runs_once(1000));
   set_threads(1);
