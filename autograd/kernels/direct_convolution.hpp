@@ -1,11 +1,11 @@
 // Convolution as it is defined, by small tiles of registers: float, channels last, one group, any
 // kernel, stride and dilation. What it computes: convolution.hpp; how: levels/direct_tile.hpp.
 //
-// Values of the input are read where they lie, and products with padding are left out. (With up to 4
-// channels to sum over, 16 for the kernel's gradient, they may be computed: there, rows are copied
-// with their padding.) The input's gradient is, for every remainder of a position by the stride, a convolution
-// of the output's gradient with those taps that meet it. Sums run in chains of some hundred
-// products.
+// Values of the input are read where they lie, and products with padding are left out. (With up to
+// 4 channels to sum over, 16 for the kernel's gradient, they may be computed: there, rows are
+// copied with their padding.) The input's gradient is, for every remainder of a position by the
+// stride, a convolution of the output's gradient with those taps that meet it. Sums run in chains
+// of some hundred products.
 //
 // Work and partial sums are cut by shape: the same bits on any number of threads.
 // Thread-safety: any thread.

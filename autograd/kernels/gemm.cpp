@@ -17,7 +17,8 @@ namespace {
 
 // A tile below this many multiply-adds (some 20 us) is not worth a second thread.
 constexpr std::int64_t kTileProduct = std::int64_t{1} << 20;
-// Sides are halved until there are so many, or somewhat more; 16 where halved() finds them worth it.
+// Sides are halved until there are so many, or somewhat more; once more where halved() finds it
+// worth it.
 constexpr std::int64_t kWantedTiles = 8;
 constexpr std::int64_t kCachedProduct = std::int64_t{1} << 26;
 constexpr std::int64_t kInnerBlock = 4096;
