@@ -149,7 +149,7 @@ detail::Node<T>& Tape<T>::append(const char* op, const Shape& shape) {
 template <Scalar T>
 void Tape<T>::keep_inputs(Node& node, std::span<const Variable<T>* const> inputs) {
   node.inputs = static_cast<std::uint32_t*>(arena_.take(inputs.size() * sizeof(std::uint32_t)));
-  node.input_count = static_cast<std::uint16_t>(inputs.size());
+  node.input_count = static_cast<std::uint32_t>(inputs.size());
   std::transform(inputs.begin(), inputs.end(), node.inputs, [](const Variable<T>* input) {
     return input->anchor_.slot ? input->anchor_.index : detail::kConstant;
   });
@@ -244,6 +244,17 @@ Tensor<T> Tape<T>::checked_seed(const char* who, const Variable<T>& target,
 }
 
 template <Scalar T>
+void Tape<T>::require_shapes_of_leaves() const {
+  for (const auto& [index, leaf] : leaves_) {
+    const Shape& expected = nodes_[index].shape;
+    if (!leaf->gradient.defined() || leaf->gradient.shape() == expected) continue;
+    throw ShapeError("backward", "the gradient of a leaf must have the shape of its value; got " +
+                                     leaf->gradient.shape().to_string() + ", expected " +
+                                     expected.to_string());
+  }
+}
+
+template <Scalar T>
 void Tape<T>::mark_dependents(std::span<const Variable<T>> sources, std::uint32_t last) {
   needed_.assign(last + 1, 0);
   for (const Variable<T>& source : sources) {
@@ -256,7 +267,7 @@ template <Scalar T>
 void Tape<T>::mark_dependents(std::uint32_t first, std::uint32_t end) {
   for (std::uint32_t i = first; i < end; ++i) {
     const Node& node = nodes_[i];
-    for (int k = 0; k < node.input_count; ++k) {
+    for (std::uint32_t k = 0; k < node.input_count; ++k) {
       if (node.inputs[k] == detail::kConstant || !needed_[node.inputs[k]]) continue;
       needed_[i] |= detail::kDepends;
       break;
@@ -359,6 +370,7 @@ void Tape<T>::backward(const Variable<T>& loss, const GradientOptions<T>& option
                      "pass, or pass .keep = true to the first");
   }
   Tensor<T> seed = checked_seed("backward", loss, options.seed);
+  require_shapes_of_leaves();
   walk(loss, std::move(seed), false, options.create_graph, options.keep || options.create_graph);
   add_to_leaves();
   gradients_.clear();

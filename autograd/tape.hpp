@@ -17,7 +17,8 @@
 //
 // Errors (all before anything changes): StateError (a stale variable, two tapes in one op, a second
 // pass over a consumed record), ArgumentError (a target or source that is not on this tape),
-// ShapeError (a target with more than one element and no seed; a seed of another shape).
+// ShapeError (a target with more than one element and no seed; a seed, or a leaf's gradient that is
+// to be added to, of another shape).
 // Thread-safety: one thread at a time per tape; any number of tapes may live at once.
 #pragma once
 
@@ -84,7 +85,7 @@ struct Node {
   void* closure = nullptr;
   std::uint32_t* inputs = nullptr;  // node numbers, or kConstant
   Variable<T>* saved = nullptr;
-  std::uint16_t input_count = 0;
+  std::uint32_t input_count = 0;
   std::uint16_t saved_count = 0;
   bool unkept = false;  // made inside a part that is recomputed: nothing outside may use it
   Shape shape;
@@ -155,6 +156,7 @@ class Tape {
   void require_kept(const char* op, std::span<const Variable<T>* const> inputs) const;
   void require_no_pass(const char* who) const;
   Tensor<T> checked_seed(const char* who, const Variable<T>& target, const Tensor<T>& seed) const;
+  void require_shapes_of_leaves() const;
   void mark_dependents(std::span<const Variable<T>> sources, std::uint32_t last);
   void mark_dependents(std::uint32_t first, std::uint32_t end);
   void walk(const Variable<T>& target, Tensor<T> seed, bool pruned, bool create_graph, bool keep);

@@ -81,10 +81,13 @@ class DataLoader<T>::Pass {
       return batch;
     }
     Batch<T>& slot = slot_of(consumed_);
-    {
-      std::unique_lock lock(mutex_);
-      ready_.wait(lock, [&] { return produced_ > consumed_ || error_; });
-      if (produced_ == consumed_) std::rethrow_exception(error_);
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [&] { return produced_ > consumed_ || error_; });
+    const bool failed = produced_ == consumed_;
+    lock.unlock();
+    if (failed) {
+      producer_.join();  // whoever goes on asks for the batch again
+      std::rethrow_exception(error_);
     }
     const std::int64_t later = consumed_ + static_cast<std::int64_t>(slots_.size());
     Batch<T> batch = std::exchange(slot, later < batches_ ? blank(later) : Batch<T>());

@@ -13,8 +13,9 @@
 // where position() counts the batches given out in the current pass, skipped ones included.
 //
 // With prefetch > 0 one thread of the loader's own prepares up to that many batches ahead; the
-// batches are the same. What it throws arrives in the consumer at the batch concerned. Batches are
-// allocated and freed by the consuming thread, so that the allocator's lists stay balanced.
+// batches are the same. What it throws arrives in the consumer at the batch concerned; ++ then asks
+// for that batch again, and the rest of the pass is made without the thread. Batches are allocated
+// and freed by the consuming thread, so that the allocator's lists stay balanced.
 //
 // Errors: ArgumentError for batch_size < 1, prefetch < 0, a negative epoch, a skip outside
 // [0, batches()]; DataError when drop_last leaves no batch.

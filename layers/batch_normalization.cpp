@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/layers/batch_normalization.hpp>
 #include <lamina/layers/detail/absorbable.hpp>
@@ -22,14 +23,27 @@ BatchNormalizationOptions checked(BatchNormalizationOptions options) {
 }
 
 // Ghost batches without weight have no statistics: the moving ones take their place, as constants.
+// Where renorm corrects the others, (x - mean') / deviation' r + d is to be what the moving ones
+// make of x: mean' = mean + d deviation and deviation' = r deviation.
 template <Scalar T>
-void fill_weightless(MeasuredBatch<T>& batch, const Moments& moving) {
+void fill_weightless(MeasuredBatch<T>& batch, const Moments& moving, const Affine<T>& renorm,
+                     double epsilon) {
   Moments& moments = batch.moments;
   for (std::int64_t g = 0; g < batch.layout.groups; ++g) {
     if (moments.count.data()[g] > 0) continue;
     const std::int64_t channels = batch.layout.channels, first = g * channels;
-    std::copy_n(moving.mean.data(), channels, moments.mean.mutable_data() + first);
-    std::copy_n(moving.variance.data(), channels, moments.variance.mutable_data() + first);
+    double *const mean = moments.mean.mutable_data() + first, *const variance =
+                                                                  moments.variance.mutable_data() +
+                                                                  first;
+    std::copy_n(moving.mean.data(), channels, mean);
+    std::copy_n(moving.variance.data(), channels, variance);
+    if (!renorm.scale.defined()) continue;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const auto r = static_cast<double>(renorm.scale.value().data()[c]),
+                 d = static_cast<double>(renorm.offset.value().data()[c]);
+      mean[c] += d * std::sqrt(variance[c] + epsilon);
+      variance[c] = r * r * (variance[c] + epsilon) - epsilon;
+    }
   }
 }
 
@@ -169,10 +183,10 @@ Variable<T> BatchNormalization<T>::normalize(const Variable<T>& x, const Context
               SharedReduction(SharedReduction(), ctx.reduction));  // not owned: it is the caller's
   const BatchStatistics<T> statistics(batch.moments, batch.layout, axes.parameter_shape(),
                                       stored_estimator(axes));
-  fill_weightless(batch, moving.moments());
+  const Affine<T> renorm = training ? moving.correction(statistics, ctx.step) : Affine<T>();
+  fill_weightless(batch, moving.moments(), renorm, options_.epsilon);
   Variable<T> y = !by_batch_statistics ? by_moving(arranged, axes, moving, ctx, after)
-                  : training           ? adjusted(arranged, axes, batch,
-                                                  moving.correction(statistics, ctx.step), ctx, after)
+                  : training           ? adjusted(arranged, axes, batch, renorm, ctx, after)
                                        : by_batch(arranged, axes, batch, gamma_beta(ctx), after);
   if (updates) moving.update(statistics, this->path(), ctx);
   return y;

@@ -118,18 +118,17 @@ Tensor<T> BatchRenormalization<T>::deviation(const Tensor<T>& variance) const {
 }
 
 template <Scalar T>
-Affine<T> BatchRenormalization<T>::correction(const Tensor<T>& mean, const Tensor<T>& variance,
+Affine<T> BatchRenormalization<T>::correction(const Tensor<double>& mean, const Tensor<T>& variance,
                                               std::int64_t step) const {
   const Bounds bounds = bounds_at(clipping_, step);
   const double floor = std::sqrt(epsilon_);
-  Tensor<T> r = Tensor<T>::uninitialized(mean.shape()), d = r;
+  Tensor<T> r = Tensor<T>::uninitialized(variance.shape()), d = r;
   T* r_out = r.mutable_data();
   T* d_out = d.mutable_data();
   for (std::int64_t c = 0; c < mean.size(); ++c) {
     const double s = std::sqrt(static_cast<double>(variance.data()[c]) + epsilon_);
     const double p = std::max(static_cast<double>(renorm_stddev_.value().data()[c]), floor);
-    const double difference =
-        static_cast<double>(mean.data()[c]) - static_cast<double>(renorm_mean_.value().data()[c]);
+    const double difference = mean.data()[c] - static_cast<double>(renorm_mean_.value().data()[c]);
     const double r_free = p == 0 ? 0 : s / p, d_free = p == 0 ? 0 : difference / p;
     r_out[c] = static_cast<T>(std::min(std::max(r_free, bounds.rmin), bounds.rmax));
     d_out[c] = static_cast<T>(std::min(std::max(d_free, -bounds.dmax), bounds.dmax));

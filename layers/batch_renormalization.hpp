@@ -13,11 +13,11 @@
 //
 // A bound that is not given does not clip; rmin is applied before rmax. Bounds may be functions of
 // Context::step, such as the paper's ramps. Where p is 0 (epsilon = 0 and no deviation so far) so
-// are r and d before they are clipped: what inference by such a state computes.
+// are r and d before they are clipped: what inference by such a state computes. The difference of
+// the means is taken in double, before what is large in both has cost it digits.
 // Errors: ArgumentError for rmax < rmin, dmax < 0, a bound that is not finite; bounds that depend
 // on the step are checked at the step. Source: Ioffe, Batch Renormalization (2017), as in
-// TensorFlow
-// 1.15 and later.
+// TensorFlow 1.15 and later.
 #pragma once
 
 #include <concepts>
@@ -34,11 +34,11 @@ namespace lamina {
 class StepValue {
  public:
   template <class Number>
-    requires std::integral<Number> || std::floating_point<Number>
-  StepValue(Number constant) : constant_(static_cast<double>(constant)) {}  // NOLINT: implicit
+  requires std::integral<Number> || std::floating_point<Number> StepValue(Number constant)
+      : constant_(static_cast<double>(constant)) {}  // NOLINT: implicit
   template <class Function>
-    requires std::is_invocable_r_v<double, Function, std::int64_t>
-  StepValue(Function function) : function_(std::move(function)) {}  // NOLINT: implicit
+  requires std::is_invocable_r_v<double, Function, std::int64_t> StepValue(Function function)
+      : function_(std::move(function)) {}  // NOLINT: implicit
 
   bool is_constant() const noexcept { return !function_; }
   double at(std::int64_t step) const { return function_ ? function_(step) : constant_; }
@@ -69,7 +69,8 @@ class BatchRenormalization {
              const std::string& prefix, Builder<T>& builder);
 
   // (r, d) as constants, one per channel, from the batch's statistics by channel.
-  Affine<T> correction(const Tensor<T>& mean, const Tensor<T>& variance, std::int64_t step) const;
+  Affine<T> correction(const Tensor<double>& mean, const Tensor<T>& variance,
+                       std::int64_t step) const;
 
   // Of renorm_mean and renorm_stddev in training.
   Rate rate() const { return 1 - renorm_momentum_; }

@@ -7,14 +7,14 @@ namespace lamina {
 template <Scalar T>
 BatchStatistics<T>::BatchStatistics(const Moments& moments, const NormLayout& layout,
                                     const Shape& shape, VarianceEstimator estimator)
-    : mean(shape, T{0}), variance(shape, T{0}), stored_variance(shape, T{0}) {
+    : mean(shape, 0.0), variance(shape, T{0}), stored_variance(shape, T{0}) {
   const double* counts = moments.count.data();
   const auto groups =
       std::count_if(counts, counts + layout.groups, [](double count) { return count > 0; });
   empty = groups == 0;
   if (empty) return;
-  T *mean_out = mean.mutable_data(), *variance_out = variance.mutable_data(),
-    *stored_out = stored_variance.mutable_data();
+  double* mean_out = mean.mutable_data();
+  T *variance_out = variance.mutable_data(), *stored_out = stored_variance.mutable_data();
   // Groups outside: the statistics are read in the order of memory.
   Tensor<double> sums(Shape{3, layout.channels}, 0.0);
   double *const sum_mean = sums.mutable_data(), *const sum_variance = sum_mean + layout.channels,
@@ -32,7 +32,7 @@ BatchStatistics<T>::BatchStatistics(const Moments& moments, const NormLayout& la
   }
   const double weight = 1.0 / static_cast<double>(groups);
   for (std::int64_t c = 0; c < layout.channels; ++c) {
-    mean_out[c] = static_cast<T>(sum_mean[c] * weight);
+    mean_out[c] = sum_mean[c] * weight;
     variance_out[c] = static_cast<T>(sum_variance[c] * weight);
     stored_out[c] = static_cast<T>(sum_stored[c] * weight);
   }
@@ -40,11 +40,11 @@ BatchStatistics<T>::BatchStatistics(const Moments& moments, const NormLayout& la
 
 template <Scalar T>
 bool BatchStatistics<T>::finite() const {
-  const auto all_finite = [](const Tensor<T>& values) {
+  const auto all_finite = [](const auto& values) {
     return std::all_of(values.data(), values.data() + values.size(),
-                       [](T value) { return std::isfinite(value); });
+                       [](auto value) { return std::isfinite(static_cast<T>(value)); });
   };
-  return all_finite(mean) && all_finite(variance);
+  return all_finite(mean) && all_finite(variance) && all_finite(stored_variance);
 }
 
 template struct BatchStatistics<float>;

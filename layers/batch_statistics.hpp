@@ -11,7 +11,7 @@ namespace lamina {
 
 template <Scalar T>
 struct BatchStatistics {
-  Tensor<T> mean;
+  Tensor<double> mean;        // renorm works with what is left of it beside a running mean
   Tensor<T> variance;         // biased: renorm works with this one
   Tensor<T> stored_variance;  // with the estimator's factor: for moving_variance
   bool empty = false;         // no ghost batch had weight; all values are 0
@@ -20,6 +20,7 @@ struct BatchStatistics {
   BatchStatistics(const Moments& moments, const NormLayout& layout, const Shape& shape,
                   VarianceEstimator estimator);
 
+  // As the moving averages would store them.
   bool finite() const;
 };
 

@@ -23,11 +23,11 @@ template <class M, Scalar T>
 M* exactly(Module<T>& module) {
   return typeid(module) == typeid(M) ? static_cast<M*>(&module) : nullptr;
 }
-// One whose activations are recomputed in training is a Sequential all the same.
-template <Scalar T>
-Sequential<T>* sequential_of(Module<T>& module) {
-  if (auto* recomputed = exactly<Checkpointed<Sequential<T>>>(module)) return recomputed;
-  return exactly<Sequential<T>>(module);
+// A block whose activations are recomputed in training is that block all the same.
+template <class M, Scalar T>
+M* block_of(Module<T>& module) {
+  if (auto* recomputed = exactly<Checkpointed<M>>(module)) return recomputed;
+  return exactly<M>(module);
 }
 
 template <Scalar T>
@@ -160,7 +160,7 @@ class Folding {
   void list_places(Sequential<T>& sequential) {
     for (std::int64_t i = 0; i < sequential.size(); ++i) {
       Module<T>& child = sequential.at(i);
-      if (auto* inner = sequential_of(child)) {
+      if (auto* inner = block_of<Sequential<T>>(child)) {
         list_places(*inner);
       } else {
         places_.push_back({&sequential, &child, inventory_.paths.at(&child)});
@@ -180,7 +180,7 @@ class Folding {
       return candidate.module == &normalization;
     });
     if (place == places_.end()) return "it lies inside a module that is no Sequential";
-    if (!exactly<BatchNormalization<T>>(normalization)) {
+    if (!block_of<BatchNormalization<T>>(normalization)) {
       return "its type is derived from BatchNormalization";
     }
     if (place == places_.begin()) return "there is no layer before it";
@@ -190,9 +190,9 @@ class Folding {
 
     Place& before = *(place - 1);
     std::string reason = fmt::format("'{}' before it is no Dense or Conv2D", before.path);
-    if (auto* dense = exactly<Dense<T>>(*before.module)) {
+    if (auto* dense = block_of<Dense<T>>(*before.module)) {
       reason = fold_into(*dense, -1, before, normalization);
-    } else if (auto* conv = exactly<Conv2D<T>>(*before.module)) {
+    } else if (auto* conv = block_of<Conv2D<T>>(*before.module)) {
       const bool last = conv->options().layout == Layout::channels_last;
       reason = fold_into(*conv, last ? 3 : 1, before, normalization);
     }
@@ -252,7 +252,7 @@ double largest_difference(const Tensor<T>& a, const Tensor<T>& b) {
 
 template <Scalar T>
 FoldedNetwork<T> fold_batch_normalization(const Module<T>& net, const Tensor<T>& example) {
-  if (!sequential_of(const_cast<Module<T>&>(net))) {  // only asked
+  if (!block_of<Sequential<T>>(const_cast<Module<T>&>(net))) {  // only asked
     throw ArgumentError(kWho, "the network must be a Sequential; got a '" + net.type() + "'");
   }
   if (!net.built()) {

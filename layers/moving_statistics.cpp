@@ -60,9 +60,10 @@ void MovingStatistics<T>::settle(const BatchStatistics<T>& batch, const Context<
 template <Scalar T>
 void MovingStatistics<T>::move(const BatchStatistics<T>& batch, const Rate& rate,
                                const Rate& renorm_rate, const Context<T>& ctx) const {
-  ctx.update(mean_, batch.mean, rate);
+  const Tensor<T> mean = batch.mean.template cast<T>();
+  ctx.update(mean_, mean, rate);
   if (renorm_) {
-    renorm_->update(batch.mean, batch.variance, variance_, rate, renorm_rate, ctx);
+    renorm_->update(mean, batch.variance, variance_, rate, renorm_rate, ctx);
   } else {
     ctx.update(variance_, batch.stored_variance, rate);
   }

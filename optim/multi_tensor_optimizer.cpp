@@ -3,8 +3,8 @@
 #include <lamina/autograd/tensor/error.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <lamina/nn/glob.hpp>
-#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/clipping.hpp>
+#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/multi_tensor_optimizer.hpp>
 #include <limits>
 #include <unordered_set>
@@ -102,7 +102,10 @@ void MultiTensorOptimizer<T>::step() {
   if (accumulates()) {
     accumulate();
     if (++calls_ < options_.gradient_accumulation_steps) return;
-    for (Entry& entry : entries_) entry.active = updatable(entry) && entry.accumulated > 0;
+    for (Entry& entry : entries_) {
+      entry.active = updatable(entry) && entry.accumulated > 0;
+      if (!entry.active) forget_sum(entry);
+    }
     calls_ = 0;
   }
   for (Entry& entry : entries_) {
@@ -158,7 +161,7 @@ template <Scalar T>
 void MultiTensorOptimizer<T>::require_some_gradient() const {
   bool some_updatable = false;
   for (const Entry& entry : entries_) {
-    if (entry.active || entry.accumulated > 0) return;
+    if (entry.active) return;
     some_updatable = some_updatable || (entry.parameter->trainable && entry.trainable);
   }
   if (!some_updatable) return;
@@ -192,6 +195,14 @@ void MultiTensorOptimizer<T>::accumulate() {
     T* sum = entry.sum + stretch.first;
     for (std::int64_t i = 0; i < stretch.count; ++i) sum[i] += gradient[i];
   });
+}
+
+// A parameter that was frozen after some of the calls starts anew when it is thawed.
+template <Scalar T>
+void MultiTensorOptimizer<T>::forget_sum(Entry& entry) {
+  if (entry.accumulated == 0) return;
+  for (T& sum : entry.accumulator.mutable_values()) sum = T{0};
+  entry.accumulated = 0;
 }
 
 template <Scalar T>
@@ -316,27 +327,33 @@ void MultiTensorOptimizer<T>::visit(StateVisitor<T>& visitor) {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const ParameterData<T>& parameter = *entries_[i].parameter;
     if (!parameter.value.defined()) continue;
-    if (!parameter.path.empty() && !paths.insert(parameter.path).second) {
+    const std::string path =
+        parameter.path.empty() ? "parameter_" + std::to_string(i) : parameter.path;
+    if (!paths.insert(path).second) {
       throw StateError(name_, "parameters must have different paths to have named slots; got '" +
-                                  parameter.path + "' twice");
+                                  path + "' twice");
     }
-    visit_entry(i, visitor);
+    visit_entry(entries_[i], path + ".", visitor);
   }
 }
 
 template <Scalar T>
-void MultiTensorOptimizer<T>::visit_entry(std::size_t index, StateVisitor<T>& visitor) {
-  Entry& entry = entries_[index];
+void MultiTensorOptimizer<T>::visit_entry(Entry& entry, const std::string& prefix,
+                                          StateVisitor<T>& visitor) {
   make_slots(entry);
-  const std::string& path = entry.parameter->path;
-  const std::string prefix = (path.empty() ? "parameter_" + std::to_string(index) : path) + ".";
   for (std::size_t s = 0; s < slot_names_.size(); ++s) {
     visitor(prefix + slot_names_[s], entry.slots[s]);
   }
-  if (options_.formula == OptimizerFormula::pytorch) visitor(prefix + "updates", entry.updates);
+  if (options_.formula == OptimizerFormula::pytorch) {
+    visitor(prefix + "updates", entry.updates);
+    detail::at_least(name_, prefix + "updates", static_cast<double>(entry.updates), 0);
+  }
   if (accumulates()) {
     visitor(prefix + "gradient_accumulator", entry.accumulator);
     visitor(prefix + "accumulated", entry.accumulated);
+    detail::require(entry.accumulated >= 0 && entry.accumulated <= calls_, name_,
+                    prefix + "accumulated must lie in [0, accumulated_calls]; got " +
+                        std::to_string(entry.accumulated));
   }
 }
 

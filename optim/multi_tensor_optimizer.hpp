@@ -51,8 +51,8 @@ struct UpdateTile {
   std::int64_t count = 0;
 
   double learning_rate = 0;
-  std::int64_t step =
-      0;  // the number of this update, from 1; under PyTorch's formula of this parameter
+  // The number of this update, from 1; under PyTorch's formula of this parameter.
+  std::int64_t step = 0;
   GradientTerms<T> terms;
 };
 
@@ -113,6 +113,7 @@ class MultiTensorOptimizer : public Optimizer<T> {
   void require_some_gradient() const;
   void make_slots(Entry& entry) const;
   void accumulate();
+  void forget_sum(Entry& entry);
   void prepare_tile(Entry& entry, double rate);
   void clip_by_norm();
   void cut_active();
@@ -120,7 +121,7 @@ class MultiTensorOptimizer : public Optimizer<T> {
   void for_each_stretch(Function&& function) const;
   void finish(Entry& entry);
   void visit_learning_rate(StateVisitor<T>& visitor);
-  void visit_entry(std::size_t index, StateVisitor<T>& visitor);
+  void visit_entry(Entry& entry, const std::string& prefix, StateVisitor<T>& visitor);
 
   std::string name_;
   UpdateOptions options_;

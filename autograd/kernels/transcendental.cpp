@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <lamina/autograd/kernels/loops.hpp>
 #include <lamina/autograd/kernels/transcendental.hpp>
@@ -25,9 +26,15 @@ T normal_density(T x) {
   return scale * std::exp(-x * x / 2);
 }
 
+// Beyond, the slope is 0 or 1 to the last bit, and its terms 0 times infinity.
+template <Scalar T>
+T where_gelu_bends(T x) {
+  return std::clamp(x, T{-40}, T{40});
+}
+
 // sqrt(2 / pi), and the coefficient of the cubic term, of the usual tanh approximation.
 template <Scalar T>
-inline constexpr T kGeluScale = std::numbers::sqrt2_v<T> * std::numbers::inv_sqrtpi_v<T>;
+inline constexpr T kGeluScale = std::numbers::sqrt2_v<T>* std::numbers::inv_sqrtpi_v<T>;
 template <Scalar T>
 inline constexpr T kGeluCubic = T(0.044715);
 
@@ -141,7 +148,12 @@ Tensor<T> elu_gradient(const Tensor<T>& g, const Tensor<T>& x, T alpha) {
 template <Scalar T>
 Tensor<T> gelu_gradient(const Tensor<T>& g, const Tensor<T>& x) {
   return zip(
-      "gelu", [](T u, T v) { return u * (normal_distribution(v) + v * normal_density(v)); }, g, x);
+      "gelu",
+      [](T u, T v) {
+        const T bent = where_gelu_bends(v);
+        return u * (normal_distribution(bent) + bent * normal_density(bent));
+      },
+      g, x);
 }
 
 template <Scalar T>
@@ -149,9 +161,10 @@ Tensor<T> gelu_tanh_gradient(const Tensor<T>& g, const Tensor<T>& x) {
   return zip(
       "gelu",
       [](T u, T v) {
-        const T t = std::tanh(gelu_tanh_argument(v));
-        const T inner = kGeluScale<T> * (1 + 3 * kGeluCubic<T> * v * v);
-        return u * T{0.5} * (1 + t + v * (1 - t * t) * inner);
+        const T bent = where_gelu_bends(v);
+        const T t = std::tanh(gelu_tanh_argument(bent));
+        const T inner = kGeluScale<T> * (1 + 3 * kGeluCubic<T> * bent * bent);
+        return u * T{0.5} * (1 + t + bent * (1 - t * t) * inner);
       },
       g, x);
 }

@@ -13,9 +13,13 @@ namespace lamina {
 
 namespace {
 
+// Beyond, slopes are 0 or 1 to the last bit, and their terms 0 times infinity.
+constexpr int kGeluBends = 40;
+
 // d/dx of x * Phi(x), composed of ops.
 template <Scalar T>
-Variable<T> gelu_slope(const Variable<T>& x) {
+Variable<T> gelu_slope(const Variable<T>& any_x) {
+  const Variable<T> x = clip(any_x, -kGeluBends, kGeluBends);
   const T half_sqrt2 = std::numbers::sqrt2_v<T> / 2;
   const Variable<T> distribution = T{0.5} * (1 + erf(half_sqrt2 * x));
   const Variable<T> density = std::numbers::inv_sqrtpi_v<T> * half_sqrt2 * exp(T{-0.5} * square(x));
@@ -24,7 +28,8 @@ Variable<T> gelu_slope(const Variable<T>& x) {
 
 // d/dx of x / 2 * (1 + tanh(s * (x + c * x^3))).
 template <Scalar T>
-Variable<T> gelu_tanh_slope(const Variable<T>& x) {
+Variable<T> gelu_tanh_slope(const Variable<T>& any_x) {
+  const Variable<T> x = clip(any_x, -kGeluBends, kGeluBends);
   const T scale = std::numbers::sqrt2_v<T> * std::numbers::inv_sqrtpi_v<T>, cubic = T(0.044715);
   const Variable<T> squared = square(x);
   const Variable<T> t = tanh(scale * (x + cubic * squared * x));

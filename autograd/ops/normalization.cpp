@@ -84,12 +84,6 @@ struct Coefficients {
                                             inverse.mutable_data())) {}
 };
 
-// Whether the kernels compute what comes after in the same pass.
-template <Scalar T>
-bool fuses(AfterNormalization after) {
-  return after == AfterNormalization::nothing || kernels::can_rectify<T>();
-}
-
 // How images lie that are pooled: a plane of them has a window at least.
 bool is_channels_first(const NormLayout& layout) { return layout.inner > 1; }
 
@@ -109,6 +103,20 @@ kernels::ImageBatch images_of(const Shape& x, const NormLayout& layout) {
           .channels = layout.channels,
           .groups = layout.groups,
           .channels_first = channels_first};
+}
+
+// Whether image i belongs to group i modulo groups.
+bool groups_are_images(const Shape& x, const NormLayout& layout) {
+  const std::int64_t place = is_channels_first(layout) ? layout.inner : x[1] * x[2];
+  return layout.outer * layout.groups == x[0] && layout.middle * layout.inner == place;
+}
+
+// Whether the kernels compute what comes after in the same pass.
+template <Scalar T>
+bool fuses(AfterNormalization after, const Shape& x, const NormLayout& layout) {
+  if (after == AfterNormalization::nothing) return true;
+  return kernels::can_rectify<T>() &&
+         (after == AfterNormalization::relu || groups_are_images(x, layout));
 }
 
 void require_images(const Shape& x, const NormLayout& layout) {
@@ -255,7 +263,8 @@ Variable<T> normalize_by_batch(const Variable<T>& x, const MeasuredBatch<T>& bat
   require_measured(batch);
   require_all(x.shape(), batch.layout, batch.moments, scale, offset);
   if (after == AfterNormalization::relu_max_pool) require_images(x.shape(), batch.layout);
-  if (!fuses<T>(after) || (after != AfterNormalization::nothing && batch.weights.defined())) {
+  if (!fuses<T>(after, x.shape(), batch.layout) ||
+      (after != AfterNormalization::nothing && batch.weights.defined())) {
     return then(after, normalize_by_batch(x, batch, scale, offset, epsilon), batch.layout);
   }
   const Coefficients<T> of(batch.layout, batch.moments, epsilon, scale, offset);
@@ -293,7 +302,7 @@ Variable<T> normalize_by_given(const Variable<T>& x, const NormLayout& layout,
   if (after == AfterNormalization::relu_max_pool) require_images(x.shape(), layout);
   // What is recorded is mostly frozen: its derivative is not worth a fused form.
   const bool recorded = x.tracked() || scale.tracked() || offset.tracked();
-  if (after != AfterNormalization::nothing && (recorded || !fuses<T>(after))) {
+  if (after != AfterNormalization::nothing && (recorded || !fuses<T>(after, x.shape(), layout))) {
     return then(after, normalize_by_given(x, layout, moments, scale, offset, epsilon), layout);
   }
   const Coefficients<T> of(layout, moments, epsilon, scale, offset);

@@ -20,8 +20,9 @@
 //
 // With `after` a ReLU of y, or the maximum of the ReLU over windows of 2 x 2 side by side (x then
 // is images, the normalized axis the last one, or with channels first the second one), is computed
-// in the same pass where it can be (float, processors with AVX2, no weights), else as ops of their
-// own: the same numbers, to rounding.
+// in the same pass where it can be (float, processors with AVX2, no weights; pooling: groups of whole
+// images, image i in group i modulo groups), else as ops of their own: the same numbers, to
+// rounding.
 //
 // Both are fused forward and backward; where the backward pass is itself recorded, a composed form
 // takes its place, so that derivatives of any order are exact (mean and deviation are never

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <lamina/autograd/kernels/pooling.hpp>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/detail/gated_gradients.hpp>
 #include <lamina/autograd/ops/pooling.hpp>
 #include <lamina/autograd/tensor/error.hpp>
+#include <limits>
 
 namespace lamina {
 
@@ -18,17 +20,31 @@ struct Pooling {
   Shape output;
 };
 
+// Without the taps that lie beyond the image at every position.
+kernels::WindowAxis cropped(kernels::WindowAxis window) {
+  const std::int64_t end = std::min(window.kernel, window.before + window.in);
+  const std::int64_t begin = std::max<std::int64_t>(0, -window.origin(window.out - 1));
+  if (window.out < 1 || begin >= end) return window;
+  window.kernel = end - begin;
+  window.before -= begin;
+  return window;
+}
+
 kernels::WindowAxis axis_of(const char* who, const Shape& input, int at, std::size_t axis,
                             const PoolingOptions& options) {
   const Pair strides = options.strides.value_or(options.pool);
   const kernels::WindowAxis window = detail::window_axis(
       input[at], options.pool[axis], strides[axis], 1, options.padding, static_cast<int>(axis));
+  if (window.out > 0 && window.in == 0) {
+    throw ShapeError(who, "every window must hold an element of the input; got input " +
+                              input.to_string() + ", padding " + options.padding.to_string());
+  }
   if (window.out < 1 && options.padding.mode() != Padding::Mode::same) {
     throw ShapeError(who, "the window must fit in the padded input; got input " +
                               input.to_string() + ", pool " + detail::to_string(options.pool) +
                               ", padding " + options.padding.to_string());
   }
-  return window;
+  return cropped(window);
 }
 
 Pooling pooling_of(const char* who, const Shape& input, const PoolingOptions& options) {
@@ -55,6 +71,10 @@ Pooling pooling_of(const char* who, const Shape& input, const PoolingOptions& op
                            .channels = last ? channels : 1},
                   .input = input,
                   .output = input};
+  if (pooling.size.window() > std::numeric_limits<std::int32_t>::max()) {
+    throw ArgumentError(who, "a window must hold at most 2147483647 elements; got pool " +
+                                 detail::to_string(options.pool) + ", input " + input.to_string());
+  }
   pooling.output =
       input.with(axes.rows, pooling.size.rows.out).with(axes.columns, pooling.size.columns.out);
   return pooling;

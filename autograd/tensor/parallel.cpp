@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -33,6 +34,17 @@ inline void pause_briefly() {
 }
 
 thread_local bool inside_a_tile = false;
+
+// The CPUs of the process: later, a thread may have bound itself to fewer.
+const std::optional<cpu_set_t>& cpus_at_start() {
+  static const std::optional<cpu_set_t> cpus = []() -> std::optional<cpu_set_t> {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return std::nullopt;
+    return allowed;
+  }();
+  return cpus;
+}
+[[maybe_unused]] const auto& asked_before_main = cpus_at_start();
 
 // One word tells everything: how many workers are inside the current job, whether it accepts more,
 // and which job it is. A worker enters by a compare-and-swap that fails when the job has closed
@@ -161,22 +173,30 @@ class Pool {
     return gate;
   }
 
-  // Unbound, the kernel often wakes a parked worker on the caller's own core. The caller stays
-  // free.
+  // Unbound, the kernel often wakes a parked worker on the caller's own core. So each has a CPU of
+  // its own where the pool has as many threads as there are CPUs; the caller stays free. With fewer,
+  // another process may have chosen the same ones: then the kernel places them, anywhere it may and
+  // not only where the caller is bound.
   void bind_workers() {
-    cpu_set_t allowed, one;
-    if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
-    if (CPU_COUNT(&allowed) < size_) return;
-    int cpu = -1;
-    for (std::size_t self = 0; self <= workers_.size(); ++self) {
-      do {
-        ++cpu;
-      } while (!CPU_ISSET(cpu, &allowed));
-      if (self == 0) continue;
-      CPU_ZERO(&one);
-      CPU_SET(cpu, &one);
-      pthread_setaffinity_np(workers_[self - 1].native_handle(), sizeof one, &one);
+    const std::optional<cpu_set_t>& allowed = cpus_at_start();
+    if (!allowed) return;
+    const bool one_each = CPU_COUNT(&*allowed) == size_;
+    int cpu = next_of(*allowed, -1);
+    for (std::thread& worker : workers_) {
+      cpu_set_t own = *allowed;
+      if (one_each) {
+        cpu = next_of(*allowed, cpu);
+        CPU_ZERO(&own);
+        CPU_SET(cpu, &own);
+      }
+      pthread_setaffinity_np(worker.native_handle(), sizeof own, &own);
     }
+  }
+  static int next_of(const cpu_set_t& set, int cpu) {
+    do {
+      ++cpu;
+    } while (!CPU_ISSET(cpu, &set));
+    return cpu;
   }
 
   alignas(128) std::atomic<std::uint32_t> gate_{0};
@@ -193,10 +213,9 @@ class Pool {
 };
 
 int default_threads() {
-  cpu_set_t allowed;
-  const int cpus = sched_getaffinity(0, sizeof allowed, &allowed) == 0
-                       ? CPU_COUNT(&allowed)
-                       : static_cast<int>(std::thread::hardware_concurrency());
+  const std::optional<cpu_set_t>& allowed = cpus_at_start();
+  const int cpus =
+      allowed ? CPU_COUNT(&*allowed) : static_cast<int>(std::thread::hardware_concurrency());
   // Half a CPU that is left over is worth a thread.
   const double usable = std::min(static_cast<double>(cpus), std::ceil(detail::cpu_quota()));
   return static_cast<int>(std::clamp(usable, 1.0, static_cast<double>(kMaxThreads)));
@@ -208,8 +227,9 @@ struct Pools {
   std::unique_ptr<Pool> pool;  // made by the first job that needs it
 };
 
+// Never destroyed: threads and static objects may compute while the program ends.
 Pools& pools() {
-  static Pools pools;
+  static Pools& pools = *new Pools;
   return pools;
 }
 

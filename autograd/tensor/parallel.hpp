@@ -12,9 +12,11 @@
 // * Idle workers spin for some 50 us, then park.
 // * A nested call, and a call while another host thread uses the pool, run inline on the caller.
 // * When tiles throw, the lowest one's exception arrives in the caller; those before it have run.
+// * With as many threads as the process has CPUs, each worker is bound to one; the caller is not.
 // * Below some 20 us of work a second thread costs more than it gives: pass such work as one tile.
 //
-// Thread-safety: parallel_for may be called from any thread; set_threads waits for a running job.
+// Thread-safety: parallel_for may be called from any thread, also while the program ends;
+// set_threads waits for a running job.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +24,8 @@
 
 namespace lamina {
 
-// The number of threads that work on a job, the caller included. Default: the CPUs this process may
-// use, bounded by the CPU quota of its control group.
+// The number of threads that work on a job, the caller included. Default: the CPUs that the process
+// might use when it started, bounded by the CPU quota of its control group.
 int threads();
 
 // At most so many: the system may give fewer. ArgumentError unless 1 <= count <= 256; StateError

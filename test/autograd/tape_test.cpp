@@ -3,6 +3,7 @@
 #include <cmath>
 #include <lamina/autograd/op.hpp>
 #include <lamina/autograd/ops/elementwise.hpp>
+#include <lamina/autograd/ops/join.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/autograd/tape.hpp>
 #include <memory>
@@ -202,6 +203,28 @@ BOOST_AUTO_TEST_CASE(leaves_accumulate) {
   tape.backward(sum(tape.watch(leaf)));
   BOOST_TEST(held.data()[0] == 6);
   BOOST_TEST(leaf->gradient.data()[0] == 7);
+}
+
+BOOST_AUTO_TEST_CASE(a_gradient_of_another_shape_is_not_added_to) {
+  Tape<double> tape;
+  const auto leaf = std::make_shared<Leaf<double>>();
+  leaf->value = ones({4});
+  leaf->gradient = ones({8});
+  const V loss = sum(tape.watch(leaf));
+  refuses<ShapeError>(
+      "[backward] the gradient of a leaf must have the shape of its value; got (8), expected (4)",
+      [&] { tape.backward(loss); });
+  leaf->gradient = {};
+  tape.backward(loss);
+  check_close("gradient", leaf->gradient, ones({4}), 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_op_may_have_more_inputs_than_16_bits_count) {
+  Tape<double> tape;
+  const V x = tape.watch(ones({1})), constant(ones({1}));
+  std::vector<V> inputs(70000, constant);
+  inputs.back() = x;
+  BOOST_TEST(tape.gradients(sum(concatenate<double>(inputs, 0)), {x})[0].value().item() == 1);
 }
 
 // Gradients that two inputs share are never written through.

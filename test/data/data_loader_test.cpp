@@ -202,6 +202,33 @@ BOOST_AUTO_TEST_CASE(exceptions_arrive_at_their_batch_and_the_loader_lives_on) {
   }
 }
 
+// As without prefetching: the batch is made again.
+BOOST_AUTO_TEST_CASE(a_pass_may_go_on_after_an_exception) {
+  for (const std::int64_t prefetch : {0, 1, 4}) {
+    DataLoader<float> loader(counting(10), {.batch_size = 2, .prefetch = prefetch});
+    std::atomic<int> failures{0};
+    loader.set_transform([&](Batch<float>& batch, const RandomStream&) {
+      if (batch.labels.data()[0] == 4 && failures++ < 2) throw std::runtime_error("for now");
+    });
+    std::vector<std::int64_t> labels;  // the first of every batch
+    auto batches = loader.begin();
+    while (batches != loader.end()) {
+      labels.push_back(batches->labels.data()[0]);
+      for (bool made = false; !made;) {
+        try {
+          ++batches;
+          made = true;
+        } catch (const std::runtime_error&) {
+        }
+      }
+    }
+    BOOST_TEST(labels == std::vector<std::int64_t>({0, 2, 4, 6, 8}),
+               boost::test_tools::per_element());
+    BOOST_TEST(failures == 3);
+    BOOST_TEST(loader.epoch() == 1);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(transforms_draw_the_same_whatever_the_prefetching) {
   const auto run = [](std::int64_t prefetch) {
     DataLoader<double> loader(counting(20),

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "support/modules.hpp"
+#include "support/numbers.hpp"
 #include "support/refusal.hpp"
 
 namespace lamina::test {
@@ -167,6 +168,38 @@ BOOST_AUTO_TEST_CASE(a_batch_without_weight_is_an_empty_batch) {
   ghost(kX, {.training = true}, {.mask = Tensor<double>({4}, {1, 0, 1, 0})});
   BOOST_TEST(ghost.moving_mean().value().at({0}) == 2.5);
   BOOST_TEST(ghost.moving_variance().value().at({0}) == 2.25);
+}
+
+// Whatever renorm makes of the others.
+BOOST_AUTO_TEST_CASE(a_ghost_batch_without_weight_is_normalized_by_the_moving_statistics) {
+  for (const bool renorm : {false, true}) {
+    Layer layer = built({.renorm = renorm, .virtual_batch_size = 2});
+    layer(kX, {.training = true});
+    // Examples 1 and 3 are one of the two ghost batches.
+    const Result inferred = passed(layer, kX, Tensor<double>({4, 2}, 1.0), {.training = false});
+    const Result r = passed(layer, kX, Tensor<double>({4, 2}, 1.0),
+                            {.training = true, .mask = Tensor<double>({4}, {1, 0, 1, 0})});
+    for (const std::int64_t example : {1, 3}) {
+      for (const std::int64_t c : {0, 1}) {
+        const auto close = boost::test_tools::tolerance(1e-12);
+        BOOST_TEST(r.y.at({example, c}) == inferred.y.at({example, c}), close);
+        BOOST_TEST(r.dx.at({example, c}) == inferred.dx.at({example, c}), close);
+      }
+    }
+  }
+}
+
+// Means that are large beside the deviation leave their digits to the difference.
+BOOST_AUTO_TEST_CASE(renorm_keeps_every_digit_that_the_input_had) {
+  constexpr double kMean = 1e5;
+  Tensor<double> x = random_tensor<double>({64, 3}, 1);
+  for (double& value : x.mutable_values()) value = static_cast<float>(value + kMean);
+  const auto y = [&]<class T>(T) {
+    BatchNormalization<T> layer({.moving_mean_initializer = constant(kMean), .renorm = true});
+    Rng rng(1);
+    return layer(x.cast<T>(), {.training = true, .rng = &rng}).value();
+  };
+  check_close("y", y(0.0F), y(0.0).template cast<float>(), 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(the_exact_average_of_all_batches) {

@@ -56,6 +56,17 @@ BOOST_AUTO_TEST_CASE(one_infinite_channel_is_noticed) {
   BOOST_TEST(!finite());
 }
 
+// The factor of the estimator may be what takes a variance beyond the type.
+BOOST_AUTO_TEST_CASE(an_infinite_stored_variance_is_noticed) {
+  Moments moments = moments_with({2, 2, 2});
+  for (double& variance : moments.variance.mutable_values()) variance = 3e38;
+  const auto finite = [&](VarianceEstimator estimator) {
+    return BatchStatistics<float>(moments, kThreeGroups, {2}, estimator).finite();
+  };
+  BOOST_TEST(finite(VarianceEstimator::biased));
+  BOOST_TEST(!finite(VarianceEstimator::unbiased));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

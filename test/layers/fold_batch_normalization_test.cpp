@@ -219,6 +219,20 @@ struct Block : Module<double> {
   }
 };
 
+BOOST_AUTO_TEST_CASE(checkpointed_layers_are_folded_too) {
+  const auto x = random_tensor<float>({3, 8, 8, 3}, 1);
+  Sequential<float> net;
+  net.add(checkpointed(Conv2D<float>({.filters = 4, .kernel = {3, 3}})))
+      .add(checkpointed(BatchNormalization<float>()))
+      .add<Flatten>()
+      .add(checkpointed(Dense<float>({.units = 5})))
+      .add<BatchNormalization>({});
+  const auto folded = fold_batch_normalization<float>(ready(std::move(net), x), x);
+  same_texts(reasons(folded), {});
+  BOOST_TEST(folded.net.size() == 3);
+  BOOST_TEST(folded.largest_difference < 1e-4);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_folded_stays_and_says_why) {
   const auto x = random_tensor<double>({5, 3}, 5);
   const Dense<double> twice({.units = 4});

@@ -169,6 +169,70 @@ BOOST_AUTO_TEST_CASE(accumulated_gradients_equal_their_mean) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(gradients_from_before_a_parameter_was_frozen_are_forgotten) {
+  const auto w = make_parameter("w", filled({2}, 1)),
+             other = make_parameter("other", filled({2}, 1));
+  SGD<double> optimizer({w, other}, {.learning_rate = 1, .gradient_accumulation_steps = 2});
+  const auto step = [&](bool with_gradient_of_w) {
+    w->gradient = with_gradient_of_w ? filled({2}, 1) : Tensor<double>();
+    other->gradient = filled({2}, 1);
+    optimizer.step();
+  };
+  step(true);
+  w->trainable = false;
+  step(true);
+  w->trainable = true;
+  step(false);
+  step(false);
+  check_close("frozen", w->value, filled({2}, 1), 0);
+  step(true);
+  step(true);
+  check_close("thawed", w->value, filled({2}, 0), 0);
+  check_close("other", other->value, filled({2}, -2), 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_forgotten_backward_is_noticed_between_updates) {
+  const auto w = make_parameter("w", filled({2}, 1));
+  SGD<double> optimizer({w}, {.gradient_accumulation_steps = 3});
+  w->gradient = filled({2}, 1);
+  optimizer.step();
+  optimizer.zero_gradients();
+  refuses<StateError>(
+      "[sgd] step needs the gradient of at least one trainable parameter; got none, backward comes "
+      "first",
+      [&] { optimizer.step(); });
+}
+
+BOOST_AUTO_TEST_CASE(counters_out_of_range_are_refused) {
+  const auto w = make_parameter("w", filled({2}, 1));
+  const auto load = [&](Optimizer<double>& optimizer, const std::string& name, std::int64_t value) {
+    w->gradient = filled({2}, 1);
+    optimizer.step();
+    auto memory = remember<double>(optimizer);
+    memory.values[name] = value;
+    restore<double>(optimizer, memory);
+  };
+  Adam<double> adam({w}, {.formula = OptimizerFormula::pytorch});
+  refuses<ArgumentError>("[adam] w.updates must be finite and at least 0; got -1",
+                         [&] { load(adam, "w.updates", -1); });
+  SGD<double> sgd({w}, {.gradient_accumulation_steps = 3});
+  for (const std::int64_t value : {-5, 2}) {
+    refuses<ArgumentError>(
+        "[sgd] w.accumulated must lie in [0, accumulated_calls]; got " + std::to_string(value),
+        [&] { load(sgd, "w.accumulated", value); });
+    sgd = SGD<double>({w}, {.gradient_accumulation_steps = 3});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_nameless_parameter_is_not_mistaken_for_another) {
+  SGD<double> optimizer(
+      {make_parameter("", filled({2}, 1)), make_parameter("parameter_0", filled({2}, 1))},
+      {.momentum = 0.9});
+  refuses<StateError>(
+      "[sgd] parameters must have different paths to have named slots; got 'parameter_0' twice",
+      [&] { remember<double>(optimizer); });
+}
+
 BOOST_AUTO_TEST_CASE(constraints_act_after_the_update) {
   const auto w = make_parameter("w", Tensor<double>({3}, {0.05, 1, -3}));
   w->constraint = Constraint(std::make_shared<NonNegative>());

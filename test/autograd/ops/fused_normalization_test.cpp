@@ -160,6 +160,21 @@ BOOST_AUTO_TEST_CASE(weights_and_double_go_one_by_one) {
       then(After::relu, normalize_by_batch(y, weighted, absent, absent, 1e-3), layout).value(), 0);
 }
 
+// Parts of images, and runs of them: what a group is does not follow from the number of an image.
+BOOST_AUTO_TEST_CASE(groups_of_other_than_interleaved_images_go_one_by_one) {
+  const std::vector<Case> others{
+      {{4, 4, 4, 3}, {.groups = 2, .middle = 32, .channels = 3}, After::relu_max_pool},
+      {{4, 3, 4, 4}, {.groups = 2, .middle = 2, .channels = 3, .inner = 16}, After::relu_max_pool},
+      {{2, 4, 4, 3}, {.outer = 2, .groups = 4, .middle = 4, .channels = 3}, After::relu_max_pool},
+      {{3, 4, 4, 2}, {.groups = 2, .middle = 24, .channels = 2}, After::relu_max_pool}};
+  for (const Case& c : others) {
+    Tensor<float> x = random_tensor<float>(c.input, 1);
+    float scale = 1;  // later images are another distribution
+    for (float& value : x.mutable_values()) value *= scale += 0.05F;
+    check(c, x, 1);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_pooled_is_refused) {
   const Variable<float> x(random_tensor<float>({6, 5}, 1)), none;
   const NormLayout columns{.outer = 6, .channels = 5};

@@ -176,6 +176,51 @@ BOOST_AUTO_TEST_CASE(takes_extents_of_zero_and_one) {
   check_against_naive(random_tensor<double>({2, 0, 3, 1}, 1), same);
 }
 
+// What lies beyond the image costs nothing.
+BOOST_AUTO_TEST_CASE(takes_windows_much_larger_than_the_image) {
+  constexpr std::int64_t kHuge = 2147483647, kEnough = 101;
+  const Tensor<double> x = with_ties({2, 4, 5, 2});
+  for (const Pair pool : {Pair{3, kHuge}, Pair{kHuge, kHuge}, Pair{20001, 1}}) {
+    for (const std::optional<Pair> strides : {std::optional<Pair>{}, std::optional<Pair>{{1, 1}}}) {
+      for (const Layout layout : {Layout::channels_last, Layout::channels_first}) {
+        const PoolingOptions large{
+            .pool = pool, .strides = strides, .padding = Padding::same, .layout = layout};
+        PoolingOptions enough = large;  // every window holds the same elements
+        for (std::int64_t& extent : enough.pool) extent = std::min(extent, kEnough);
+        const Tensor<double> dy =
+            random_tensor<double>(pool2d_output_shape(x.shape(), large, "test"), 5);
+        for (const bool maximum : {false, true}) {
+          const auto results = [&](const PoolingOptions& options) {
+            return value_and_gradient(
+                [&](const auto& input) {
+                  return maximum ? max_pool2d(input, options) : average_pool2d(input, options);
+                },
+                x, dy);
+          };
+          const auto [y, dx] = results(large);
+          const auto [expected_y, expected_dx] = results(enough);
+          BOOST_TEST(identical(y, expected_y));
+          BOOST_TEST(identical(dx, expected_dx));
+        }
+      }
+    }
+    check_against_naive(x, {.pool = {std::min(pool[0], kEnough), std::min(pool[1], kEnough)},
+                            .padding = Padding::same});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(windows_without_elements_are_refused) {
+  for (const Layout layout : {Layout::channels_last, Layout::channels_first}) {
+    const Shape shape = layout == Layout::channels_last ? Shape{1, 4, 0, 5} : Shape{1, 5, 4, 0};
+    const Variable<float> x(Tensor<float>(shape, 0.0F));
+    const PoolingOptions options{.pool = {3, 3}, .padding = Padding(2, 2, 2, 2), .layout = layout};
+    const std::string text = "every window must hold an element of the input; got input " +
+                             shape.to_string() + ", padding ((2, 2), (2, 2))";
+    refuses<ShapeError>("[max_pool2d] " + text, [&] { max_pool2d(x, options); });
+    refuses<ShapeError>("[average_pool2d] " + text, [&] { average_pool2d(x, options); });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(of_equal_maxima_the_first_wins_and_nan_over_all) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();

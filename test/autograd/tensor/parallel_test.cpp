@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +43,33 @@ void work_for(std::chrono::microseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   while (std::chrono::steady_clock::now() < end) {
   }
+}
+
+// Computes when everything that was made after the start of the program is destroyed already.
+struct ComputesAtTheEnd {
+  bool asked = false;
+  ~ComputesAtTheEnd() {
+    if (asked) std::_Exit(each_tile_runs_once(100) ? 42 : 1);
+  }
+} computes_at_the_end;
+
+// The exit status of a child that does so, or -1: it did not end within ten seconds.
+template <class Function>
+int status_of_a_child(Function&& function) {
+  const pid_t child = fork();
+  BOOST_REQUIRE(child >= 0);
+  if (child == 0) {
+    function();
+    std::_Exit(1);
+  }
+  int status = 0;
+  pid_t ended = 0;
+  for (int patience = 0; ended == 0 && patience < 1000; ++patience) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ended = waitpid(child, &status, WNOHANG);
+  }
+  if (ended == 0) kill(child, SIGKILL);
+  return ended == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace
@@ -271,22 +299,51 @@ BOOST_AUTO_TEST_CASE(a_forked_child_works_and_ends) {
   if (kAddressSanitizer || kThreadSanitizer) return;  // their own threads do not survive a fork
   set_threads(3);
   BOOST_REQUIRE(each_tile_runs_once(100));
-  const pid_t child = fork();
-  BOOST_REQUIRE(child >= 0);
-  if (child == 0) {
+  const int status = status_of_a_child([] {
     const bool right = each_tile_runs_once(100);
     set_threads(2);
-    std::quick_exit(right && each_tile_runs_once(100) ? 0 : 1);
-  }
-  int status = 0;
-  pid_t ended = 0;
-  for (int patience = 0; ended == 0 && patience < 1000; ++patience) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    ended = waitpid(child, &status, WNOHANG);
-  }
-  if (ended == 0) kill(child, SIGKILL);
-  BOOST_TEST(ended == child);
-  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    std::quick_exit(right && each_tile_runs_once(100) ? 42 : 1);
+  });
+  BOOST_TEST(status == 42);
+}
+
+BOOST_AUTO_TEST_CASE(static_objects_may_compute_while_the_program_ends) {
+  if (kAddressSanitizer || kThreadSanitizer) return;
+  const int status = status_of_a_child([] {
+    set_threads(3);
+    each_tile_runs_once(100);
+    computes_at_the_end.asked = true;
+    std::exit(1);
+  });
+  BOOST_TEST(status == 42);
+}
+
+BOOST_AUTO_TEST_CASE(a_bound_thread_does_not_confine_the_workers) {
+  cpu_set_t before, one;
+  BOOST_REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  if (CPU_COUNT(&before) < 2) return;
+  std::set<int> cpus;
+  std::thread([&] {
+    CPU_ZERO(&one);
+    for (int cpu = 0; CPU_COUNT(&one) == 0; ++cpu) {
+      if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+    }
+    BOOST_REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+    for (const int count : {CPU_COUNT(&before), CPU_COUNT(&before) + 1}) {
+      cpus.clear();
+      set_threads(1);
+      set_threads(count);
+      std::mutex mutex;
+      for (int attempt = 0; attempt < 200 && cpus.size() < 2; ++attempt) {
+        parallel_for(64, [&](std::int64_t) {
+          work_for(std::chrono::microseconds(200));
+          std::lock_guard lock(mutex);
+          cpus.insert(sched_getcpu());
+        });
+      }
+      BOOST_TEST(cpus.size() >= 2u);
+    }
+  }).join();
 }
 
 BOOST_AUTO_TEST_SUITE_END()
