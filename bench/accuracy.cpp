@@ -96,7 +96,10 @@ int main(int argc, char** argv) {
       argc, argv,
       {.name = "lamina",
        .set_threads = [](int count) { lamina::set_threads(count); },
-       .start_threads = [] { lamina::parallel_for(lamina::threads(), [](std::int64_t) {}); },
+       .on_every_thread =
+           [](const std::function<void()>& call) {
+             lamina::parallel_for(lamina::threads(), [&](std::int64_t) { call(); });
+           },
        .make = [](const Recipe& recipe, const Digits& training) -> std::unique_ptr<bench::Learner> {
          return std::make_unique<LaminaLearner>(recipe, training);
        }});

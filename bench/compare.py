@@ -4,23 +4,25 @@
 Every group of cases runs in a fresh process of each program, round after round, with the order swapped in
 every second round; all processes are bound to the same CPUs. A time is the median over the rounds of the
 medians within them; in parentheses the smallest minimum. A ratio above 1 means that lamina is faster than the
-best peer. "~" marks times of which fewer than three samples were undisturbed: they wait for a quieter machine.
+best peer. Samples during which threads waited for a CPU are left out; "~" marks times of which fewer than three
+others are left: they wait for a quieter machine.
+
+A program that dies does not stop the run, but is named at the end; then the status is 1, as it is when results
+differ or something has become slower. The results of every round are compared.
 
 Where a library may choose the layout of images (convolutions, whole networks), every peer counts with its
 best one; batch normalization, alone or with what follows, is compared in the same layout. "limit": which share
 of the machine's limit lamina reaches, from the least work and the machine's cases of the same run. "x plain":
 the time over that of the same layer without options, measured in turn. "others": the remaining programs.
 """
-import argparse
 import json
 import os
 import re
-import shlex
-import shutil
 import sys
 import time
 
 from comparison import accuracy, baseline, costs
+from comparison.arguments import arguments
 from comparison.programs import KEPT_MEMORY, Program, warn
 from comparison.results import Result, is_machine, rows_of, work_of
 from comparison.table import header, table_of
@@ -59,11 +61,19 @@ class Comparison:
         works = {work_of(case) for case in ours}
         self.groups = {name: grouped(ours if name == "lamina" else [case for case in listed if work_of(case) in works])
                        for name, listed in cases.items()}
-        self.rows, self.limits, self.missing = [], {}, []
+        self.rows, self.limits, self.missing, self.failures = [], {}, [], []
 
     @property
     def found_any(self):
         return any(group != "machine" for group in self.groups["lamina"])
+
+    def complaints(self):
+        """What must not be overlooked, as lines."""
+        failures = [f"{name}: {program.failure}" for name, program in self.programs.items() if program.failure]
+        return [f"DIFFERS: {row['case']}, {row['threads']} thread(s): {text}"
+                for row in self.rows for text in row["differences"] or []] \
+            + [f"MISSING: {text}" for text in self.missing] \
+            + [f"FAILED: {text}" for text in failures + self.failures]
 
     def measure_group(self, group, threads, results):
         warn(f"[{time.monotonic() - self.start:4.0f} s] {threads} thread(s): {group}")
@@ -81,112 +91,71 @@ class Comparison:
                     if case in records:
                         results[name].setdefault(case, Result()).add(records[case])
 
-    def measure(self, threads):
+    def measure(self, threads, groups):
         results = {name: {} for name in self.programs}
-        for group in self.groups["lamina"]:
+        for group in groups:
             self.measure_group(group, threads, results)
         self.rows += rows_of(results, threads)
         self.limits[str(threads)] = {case: result.median for case, result in results["lamina"].items()
                                      if is_machine(case)}
         self.missing += [f"{name}: {case}, {threads} thread(s)" for name in self.programs
-                         for group in self.groups["lamina"] for case in self.groups[name].get(group, [])
+                         for group in groups for case in self.groups[name].get(group, [])
                          if case not in results[name]]
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--lamina", required=True, help="path of lamina_bench")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND",
-                        help="a program that does the same work; may be repeated")
-    parser.add_argument("--build", help="the build folder, for what using the libraries costs")
-    parser.add_argument("--filter", default="", metavar="REGEX", help="only cases whose name matches")
-    parser.add_argument("--quick", action="store_true", help="two short rounds, without single layers of the network")
-    parser.add_argument("--json", action="store_true", help="an array of objects instead of the table")
-    parser.add_argument("--rounds", type=int, help="how often each program runs each case")
-    parser.add_argument("--seconds", type=float, help="of measuring, per case and round")
-    parser.add_argument("--threads", default="1,2", help="comma-separated thread counts (default: 1,2)")
-    parser.add_argument("--compare", nargs="?", const="bench/baseline.json", metavar="FILE",
-                        help="shows what has become slower since (default: bench/baseline.json)")
-    parser.add_argument("--write-baseline", nargs="?", const="bench/baseline.json", metavar="FILE",
-                        help="keeps the figures of this run (default: bench/baseline.json)")
-    parser.add_argument("--accuracy", action="store_true",
-                        help="instead of all that: seconds of training to a given accuracy on the real MNIST")
-    parser.add_argument("--seeds", type=int, default=3, help="of --accuracy (default: 3)")
-    parser.add_argument("--steps", type=int, help="of every epoch of --accuracy, to try it out")
-    parser.add_argument("--data", help="the folder of MNIST for --accuracy (default: ~/.cache/lamina)")
-    options = parser.parse_args()
-    try:
-        re.compile(options.filter)
-    except re.error as error:
-        parser.error(f"--filter must be a regular expression; got '{options.filter}': {error}")
-    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", options.threads):
-        parser.error(f"--threads must be numbers from 1 on, with commas; got '{options.threads}'")
-    if not options.accuracy and not shutil.which(next(iter(shlex.split(options.lamina)), "")):
-        parser.error(f"--lamina must name a program; got '{options.lamina}'")
-    options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (0.03 if options.quick else 0.3)
-    return options
-
-
-def thread_counts(options, cpus):
-    for threads in map(int, options.threads.split(",")):
-        if threads <= len(cpus):
-            yield threads
-        else:
-            warn(f"{threads} threads left out: only {len(cpus)} CPUs")
-
-
-def complaints(rows, missing):
-    """What must not be overlooked, as lines."""
-    return [f"DIFFERS: {row['case']}, {row['threads']} thread(s): {text}"
-            for row in rows for text in row["differences"] or []] + [f"MISSING: {text}" for text in missing]
-
-
-def measured(programs, options, cpus):
-    """The comparison with all its rows, or None where no case was asked for."""
-    comparison = Comparison(programs, options, cpus)
+def measure_all(comparison, options, programs, cpus):
+    """Everything that was asked for; False where that is no case."""
     wanted_costs = [case for case in costs.CASES if options.build and re.search(options.filter, case)
                     and not (options.quick and NOT_QUICK.match(case))]
     if not comparison.found_any and not wanted_costs:
         warn(f"no case matches '{options.filter}'")
-        return None
+        return False
     if comparison.found_any:
-        for threads in thread_counts(options, cpus):
-            comparison.measure(threads)
-    rows, missing = costs.rows_of(wanted_costs, options.build, programs, cpus, options.rounds)
+        for threads in options.threads:
+            comparison.measure(threads, comparison.groups["lamina"])
+    rows, missing, failures = costs.rows_of(wanted_costs, options.build, programs, cpus, options.rounds)
+    # A baseline's times are multiples of what the machine can do with as many threads.
+    if options.kept or options.write_baseline:
+        for threads in {row["threads"] for row in rows} - {int(threads) for threads in comparison.limits}:
+            comparison.measure(threads, [group for group in comparison.groups["lamina"] if group == "machine"])
     comparison.rows += rows
     comparison.missing += missing
+    comparison.failures += failures
     comparison.rows.sort(key=lambda row: row["threads"])
-    return comparison
+    return True
 
 
 def main():
-    options = arguments()
+    options = arguments(__doc__.splitlines()[0])
+    if options.check_arguments:
+        return 0
     cpus = sorted(os.sched_getaffinity(0))
     if options.accuracy:
-        return accuracy.main(options, list(thread_counts(options, cpus)), cpus)
-    kept = baseline.read(options.compare) if options.compare else None
+        return accuracy.main(options, cpus)
     programs = {"lamina": Program(options.lamina, {})}
     for text in options.peer:
         name, _, command = text.partition("=")
         programs[name] = Program(command, KEPT_MEMORY)
     load = os.getloadavg()
-    comparison = measured(programs, options, cpus)
-    if comparison is None:
-        return 2
+    comparison = Comparison(programs, options, cpus)
+    if not measure_all(comparison, options, programs, cpus):
+        wrong = comparison.complaints()
+        for text in wrong:
+            warn(text)
+        return 1 if wrong else 2
     rows, limits = comparison.rows, comparison.limits
-    changed = baseline.changes(rows, limits, kept) if kept else []
+    changed = baseline.changes(rows, limits, options.kept) if options.kept else []
     for now, then, ratio, _ in changed:
         now |= {"baseline": then["lamina"], "baseline_ratio": ratio}
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
         print("\n".join([*header(programs, options, cpus, load, limits), "", *table_of(rows)]))
-        if kept:
-            print("\n".join(["", *baseline.table_of(changed, rows, kept)]))
+        if options.kept:
+            print("\n".join(["", *baseline.table_of(changed, rows, options.kept)]))
     if options.write_baseline:
         baseline.write(options.write_baseline, rows, limits)
-    wrong = complaints(rows, comparison.missing)
+    wrong = comparison.complaints()
     wrong += [f"SLOWER: {now['case']}, {now['threads']} thread(s): {ratio:.2f} times the baseline"
               for now, _, ratio, ratio_of_minima in changed if baseline.is_slower(ratio, ratio_of_minima)]
     for text in wrong:

@@ -41,10 +41,10 @@ int main(int argc, char** argv) {
   return bench::run(argc, argv,
                     {.name = "lamina",
                      .set_threads = [](int count) { lamina::set_threads(count); },
-                     .start_threads =
-                         [] {
+                     .on_every_thread =
+                         [](const std::function<void()>& call) {
                            lamina::kernels::use_one_blas_thread();
-                           lamina::parallel_for(lamina::threads(), [](std::int64_t) {});
+                           lamina::parallel_for(lamina::threads(), [&](std::int64_t) { call(); });
                          },
                      .about = about});
 }

@@ -32,15 +32,14 @@ void fill_weightless(MeasuredBatch<T>& batch, const Moments& moving, const Affin
   for (std::int64_t g = 0; g < batch.layout.groups; ++g) {
     if (moments.count.data()[g] > 0) continue;
     const std::int64_t channels = batch.layout.channels, first = g * channels;
-    double *const mean = moments.mean.mutable_data() + first, *const variance =
-                                                                  moments.variance.mutable_data() +
-                                                                  first;
+    double* const mean = moments.mean.mutable_data() + first;
+    double* const variance = moments.variance.mutable_data() + first;
     std::copy_n(moving.mean.data(), channels, mean);
     std::copy_n(moving.variance.data(), channels, variance);
     if (!renorm.scale.defined()) continue;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const auto r = static_cast<double>(renorm.scale.value().data()[c]),
-                 d = static_cast<double>(renorm.offset.value().data()[c]);
+      const auto r = static_cast<double>(renorm.scale.value().data()[c]);
+      const auto d = static_cast<double>(renorm.offset.value().data()[c]);
       mean[c] += d * std::sqrt(variance[c] + epsilon);
       variance[c] = r * r * (variance[c] + epsilon) - epsilon;
     }

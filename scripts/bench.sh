@@ -13,11 +13,16 @@
 #                    (--seeds 3, --data FOLDER, --steps N of every epoch to try it out)
 #   --rounds N, --seconds S, --threads 1,2
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-cd "$lamina_root"
 
 for argument in "$@"; do
   case $argument in --help | -h) sed -n '2,/^source/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;; esac
 done
+
+# The caller's files are meant from where the script was called.
+arguments=(--relative-to "$PWD" "$@")
+cd "$lamina_root"
+# Before minutes of installing and building; without Python it must wait.
+if command -v python3 >/dev/null; then python3 bench/compare.py --check-arguments "${arguments[@]}"; fi
 
 torch_package=torch==2.13.0
 tensorflow_packages=(tensorflow-cpu==2.21.0 tf-keras==2.21.0)
@@ -92,4 +97,4 @@ else
   notice "TensorFlow could not be installed: lamina is measured without it."
 fi
 ninja -C "$folder/lamina" >&2
-exec python3 bench/compare.py "${programs[@]}" "$@"
+exec python3 bench/compare.py "${programs[@]}" "${arguments[@]}"

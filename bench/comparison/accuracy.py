@@ -7,10 +7,10 @@ the same weights and see the same batches, one after the other for every seed, o
 import json
 import math
 import os
-import subprocess
+import shlex
 from pathlib import Path
 
-from comparison.programs import KEPT_MEMORY, warn
+from comparison.programs import KEPT_MEMORY, Program, warn
 from comparison.results import row
 from comparison.table import table_of
 
@@ -21,33 +21,34 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 
 def mnist_folder(given):
-    """Where the four files lie, or None."""
+    """Where the four files should lie."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(given) if given else cache / "lamina"
-    return folder if all((folder / name).exists() for name in FILES) else None
+    return Path(given) if given else cache / "lamina"
+
+
+def has_mnist(folder):
+    return all((folder / name).exists() for name in FILES)
 
 
 class Runner:
     """Trains with the programs of a build folder; what was trained once is remembered."""
 
     def __init__(self, build, data, steps, cpus):
-        programs = {"lamina": Path(build) / "bench/lamina_accuracy",
-                    "libtorch": Path(build) / "bench/peers/libtorch_accuracy"}
-        self.programs = {name: path for name, path in programs.items() if path.exists()}
+        paths = {"lamina": Path(build) / "bench/lamina_accuracy",
+                 "libtorch": Path(build) / "bench/peers/libtorch_accuracy"}
+        self.programs = {name: Program(shlex.quote(str(path)), {} if name == "lamina" else KEPT_MEMORY)
+                         for name, path in paths.items() if path.exists()}
         self.data, self.steps, self.cpus = data, steps, cpus
         self.known, self.layouts = {}, {}
 
     def run(self, name, model, layout, epochs, seed, threads, steps):
-        """The record that the program prints."""
+        """The record that the program prints, or None where it failed."""
         key = (name, model, layout, epochs, seed, threads, steps)
         if key not in self.known:
-            command = [self.programs[name], "--model", model, "--layout", layout, "--epochs", str(epochs), "--seed",
-                       str(seed), "--threads", str(threads), "--data", self.data, "--steps", str(steps or 0)]
-            kept = {} if name == "lamina" else KEPT_MEMORY
-            outcome = subprocess.run(command, text=True, stdout=subprocess.PIPE, check=True,
-                                     env={**os.environ, **kept, "OMP_NUM_THREADS": str(threads)},
-                                     preexec_fn=lambda: os.sched_setaffinity(0, self.cpus[:threads]))
-            self.known[key] = json.loads(outcome.stdout)
+            records = self.programs[name].records(
+                threads, self.cpus, ["--model", model, "--layout", layout, "--epochs", str(epochs), "--seed", str(seed),
+                                     "--data", str(self.data), "--steps", str(steps or 0)])
+            self.known[key] = records[-1] if records else None
         return self.known[key]
 
     def layout(self, name, model, threads):
@@ -55,24 +56,27 @@ class Runner:
         if model == "mlp":
             return "nhwc"
         if (name, threads) not in self.layouts:
+            trials = {layout: self.run(name, model, layout, 1, 1, threads, TRIAL_STEPS) for layout in ("nhwc", "nchw")}
             self.layouts[name, threads] = min(
-                ("nhwc", "nchw"),
-                key=lambda layout: self.run(name, model, layout, 1, 1, threads, TRIAL_STEPS)["seconds"])
+                trials, key=lambda layout: trials[layout]["seconds"] if trials[layout] else math.inf)
         return self.layouts[name, threads]
 
     def trained(self, name, model, epochs, seed, threads):
+        """(accuracy, seconds), or None where the program failed."""
         record = self.run(name, model, self.layout(name, model, threads), epochs, seed, threads, self.steps)
+        if record is None:
+            return None
         seconds = record["cpu_seconds" if threads == 1 else "seconds"]
         warn(f"{name}: {model}, {epochs} epochs, seed {seed}, {threads} thread(s): "
              f"{100 * record['accuracy']:.2f} % in {seconds:.1f} s")
         return record["accuracy"], seconds
 
     def seconds_to(self, name, model, goal, seed, threads):
-        """Of the shortest training that reaches the goal; None where the longest does not."""
+        """Of the shortest training that reaches the goal; None where none does."""
         for epochs in range(1, MOST_EPOCHS + 1):
-            accuracy, seconds = self.trained(name, model, epochs, seed, threads)
-            if accuracy >= goal:
-                return seconds
+            found = self.trained(name, model, epochs, seed, threads)
+            if found and found[0] >= goal:
+                return found[1]
         return None
 
 
@@ -102,14 +106,16 @@ def rows_of(runner, seeds, threads):
     return rows
 
 
-def main(options, thread_counts, cpus):
-    data = mnist_folder(options.data)
-    if data is None or not options.build:
-        warn("--accuracy needs --build and the four files of MNIST: scripts/fetch_mnist.sh, or --data FOLDER")
+def main(options, cpus):
+    runner = Runner(options.build, options.data, options.steps, cpus)
+    if "lamina" not in runner.programs:
+        warn(f"--build must hold bench/lamina_accuracy; got '{options.build}', which does not")
         return 2
-    runner = Runner(options.build, data, options.steps, cpus)
     if "libtorch" not in runner.programs:
         warn("NOTICE: there is no libtorch: lamina is measured alone.")
-    rows = [each for threads in thread_counts for each in rows_of(runner, options.seeds, threads)]
+    rows = [each for threads in options.threads for each in rows_of(runner, options.seeds, threads)]
     print(json.dumps(rows, indent=1) if options.json else "\n".join(table_of(rows)))
-    return 0 if len(rows) == len(GOALS) * len(thread_counts) else 1
+    failures = [f"FAILED: {name}: {program.failure}" for name, program in runner.programs.items() if program.failure]
+    for text in failures:
+        warn(text)
+    return 0 if not failures and len(rows) == len(GOALS) * len(options.threads) else 1

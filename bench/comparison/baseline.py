@@ -5,7 +5,8 @@ compared as multiples of what the machine could do in the same run, so that anot
 in another mood, is no regression: a case with a limit by that limit, any other by the multiply-add peak.
 """
 import json
-import sys
+import math
+import os
 
 from comparison.results import limit_time
 from comparison.table import aligned, cpu_name
@@ -19,15 +20,71 @@ def write(path, rows, limits):
         file.write("\n")
 
 
+def check_writable(path):
+    """Raises OSError where `write` could not; leaves everything as it is."""
+    existed = os.path.exists(path)
+    with open(path, "a", encoding="utf-8"):
+        pass
+    if not existed:
+        os.remove(path)
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def is_count(value):
+    return isinstance(value, int) and value >= 1
+
+
+def is_positive(value):
+    return isinstance(value, (int, float)) and 0 < value < math.inf
+
+
+TEXT, COUNT, POSITIVE = ("a text", is_text), ("a whole number from 1 on", is_count), ("a number above 0", is_positive)
+# What `changes` looks at in a row.
+ROW = {"case": TEXT, "threads": COUNT, "unit": TEXT, "lamina": POSITIVE, "lamina_minimum": POSITIVE,
+       "limit": ("a number above 0 or null", lambda value: value is None or is_positive(value))}
+
+
+def require(value, where, wanted):
+    what, holds = wanted
+    if not holds(value) or isinstance(value, bool):
+        raise ValueError(f"{where} must be {what}; got {json.dumps(value)[:60]}")
+
+
+def require_items(value, where, kind):
+    if not isinstance(value, kind):
+        raise ValueError(f"{where} must be {'an object' if kind is dict else 'an array'}; got {json.dumps(value)[:60]}")
+    return value.items() if kind is dict else enumerate(value)
+
+
+def member(value, where, name):
+    if name not in value:
+        raise ValueError(f"{where} must have '{name}'; got none")
+    return value[name]
+
+
+def check(kept):
+    """Raises ValueError where something that is used is not as `write` leaves it."""
+    require_items(kept, "the whole", dict)
+    require(member(kept, "the whole", "cpu"), "cpu", TEXT)
+    for threads, machine in require_items(member(kept, "the whole", "limits"), "limits", dict):
+        for case, time in require_items(machine, f"limits of {threads} threads", dict):
+            require(time, f"the limit {case} of {threads} threads", POSITIVE)
+    for number, row in require_items(member(kept, "the whole", "rows"), "rows", list):
+        where = f"row {number}"
+        require_items(row, where, dict)
+        for name, wanted in ROW.items():
+            require(member(row, where, name), f"{name} of {where}", wanted)
+
+
 def read(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            kept = json.load(file)
-        if not {"cpu", "limits", "rows"} <= set(kept):
-            raise ValueError("no figures of --write-baseline in it")
-        return kept
-    except (OSError, ValueError, TypeError) as error:
-        sys.exit(f"--compare: '{path}' must be a baseline; got: {error}")
+    """Raises OSError or ValueError where it is no baseline."""
+    with open(path, encoding="utf-8") as file:
+        kept = json.load(file)
+    check(kept)
+    return kept
 
 
 def machine_factor(now, then, peaks):

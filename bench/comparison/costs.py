@@ -1,6 +1,7 @@
 """What using a library costs: compiling a program that trains, starting it, memory, the library on disk."""
 import json
 import os
+import re
 import shlex
 import shutil
 import statistics
@@ -11,11 +12,14 @@ from pathlib import Path
 from comparison.programs import KEPT_MEMORY, Program, warn
 from comparison.results import row
 
+# Whether BLAS and OpenMP count, which one library links in and another takes from the system.
+ON_DISK = {"cost/library_on_disk": False, "cost/library_on_disk_with_blas_and_openmp": True}
 CASES = ("cost/compile_minimal_program", "cost/compile_memory", "cost/start_and_one_step", "cost/start_memory",
-         "cost/library_on_disk", "cost/training_memory/cnn")
+         *ON_DISK, "cost/training_memory/cnn")
 UNITS = {"cost/compile_minimal_program": "ms", "cost/start_and_one_step": "ms"}
 STARTS = 10
 TRAINING = "training_step/cnn/nhwc"
+BLAS_OR_OPENMP = re.compile(r"lib(openblas|blas|cblas|lapack|atlas|blis|mkl_\w+|gomp|iomp5|omp)[^/]*\.so[^/]*$")
 
 
 class Side:
@@ -53,11 +57,13 @@ def compiled(side, cpus):
         return launched(side.build, words, 1, cpus, entry["directory"])
 
 
-def needed_libraries(program, within):
-    """The shared libraries below a folder that a program loads."""
+def needed_libraries(program, within, with_blas_and_openmp):
+    """The files of the shared libraries that a program loads: those below a folder, perhaps with BLAS and OpenMP."""
     outcome = subprocess.run(["ldd", program], text=True, stdout=subprocess.PIPE, check=True)
-    paths = [Path(word).resolve() for word in outcome.stdout.split() if word.startswith("/")]
-    return sorted({path for path in paths if path.is_relative_to(within.resolve())})
+    paths = [Path(word) for word in outcome.stdout.split() if word.startswith("/")]
+    return sorted({path.resolve() for path in paths
+                   if path.resolve().is_relative_to(within.resolve())
+                   or with_blas_and_openmp and BLAS_OR_OPENMP.match(path.name)})
 
 
 def stripped_size(paths):
@@ -72,7 +78,7 @@ def stripped_size(paths):
 
 
 def library_folder(side):
-    """Where the library itself lies: nothing of the system is counted."""
+    """Where the library itself lies, without what it takes from the system."""
     if side.name == "lamina":
         return side.build
     options = json.loads((side.build / "meson-info/intro-buildoptions.json").read_text(encoding="utf-8"))
@@ -80,26 +86,28 @@ def library_folder(side):
 
 
 def training_memory(programs, name, cpus):
-    """The most memory of a process that does training steps for a second; a peer's better allocator setting counts."""
+    """The most memory of processes that do training steps for a second: a peer's with either allocator setting."""
     peaks = []
     for environment in ({}, KEPT_MEMORY) if name != "lamina" else ({},):
         program = Program(shlex.join(programs[name].command), environment)
         program.measure([TRAINING], min(2, len(cpus)), cpus, 1)
-        peaks.append(program.peak_memory)
-    return min((peak for peak in peaks if peak), default=None)
+        peaks.append(None if program.failure else program.peak_memory)
+    return peaks
 
 
 class Samples:
-    """Values by case and library."""
+    """Values by case and library, and what failed, as texts."""
 
     def __init__(self):
-        self.values = {}
+        self.values, self.failures = {}, []
 
-    def note(self, case, name, samples, scale=1):
-        """What a failed attempt left, None, is no sample."""
-        samples = [scale * sample for sample in samples if sample is not None]
-        if samples:
-            self.values.setdefault(case, {})[name] = samples
+    def note(self, case, name, samples, scale=1, kept=list):
+        """What a failed attempt left, None, is no sample; of the others `kept` chooses."""
+        found = [scale * sample for sample in samples if sample is not None]
+        if len(found) < len(samples):
+            self.failures.append(f"{name}: {case}, {len(samples) - len(found)} of {len(samples)} times")
+        if found:
+            self.values.setdefault(case, {})[name] = kept(found)
 
     def row(self, case, threads):
         """The row of a case; None where lamina has no value."""
@@ -130,9 +138,9 @@ def note_compilations(samples, sides, cpus, rounds):
 
 
 def rows_of(cases, build, programs, cpus, rounds):
-    """(rows of these cases, those that gave none); a peer that was not built is left out."""
+    """(rows of these cases, those that gave none, what failed); a peer that was not built is left out."""
     if not cases:
-        return [], []
+        return [], [], []
     warn("what using the libraries costs")
     build = Path(build).resolve()
     sides = [Side("lamina", build, "bench/minimal.cpp", "bench/lamina_minimal"),
@@ -144,11 +152,13 @@ def rows_of(cases, build, programs, cpus, rounds):
     if any(case.startswith("cost/compile") for case in cases):
         note_compilations(samples, sides, cpus, min(rounds, 3))
     for side in sides:
-        if "cost/library_on_disk" in cases:
-            samples.note("cost/library_on_disk", side.name,
-                         [stripped_size(needed_libraries(side.program, library_folder(side)))])
+        for case in (case for case in ON_DISK if case in cases):
+            libraries = needed_libraries(side.program, library_folder(side), ON_DISK[case])
+            samples.note(case, side.name, [stripped_size(libraries)])
         if "cost/training_memory/cnn" in cases:
-            samples.note("cost/training_memory/cnn", side.name, [training_memory(programs, side.name, cpus)])
+            samples.note("cost/training_memory/cnn", side.name, training_memory(programs, side.name, cpus),
+                         kept=lambda peaks: [min(peaks)])
     threads = {"cost/training_memory/cnn": min(2, len(cpus))}
     rows = {case: samples.row(case, threads.get(case, 1)) for case in cases}
-    return [made for made in rows.values() if made], [case for case, made in rows.items() if not made]
+    return ([made for made in rows.values() if made], [case for case, made in rows.items() if not made],
+            samples.failures)

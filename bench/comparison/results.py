@@ -10,9 +10,15 @@ TOLERANCE = 1e-4  # of a checksum, relative to the norm of the values
 # Behind ReLU and pooling rounding decides on which side of a corner a value lies. Peers that sum 200,000 values of a
 # channel in float have means that are off by some 1e-6, and send the gradients of dozens of elements elsewhere.
 TOLERANCE_WITH_CORNERS = 1e-2
+ENOUGH = 3  # samples of a case during which no thread waited for a CPU
 LAYOUT = re.compile(r"/(nhwc|nchw|blocked)(?=/|$)")
 # Here the layout is part of the work: what comes before and after has it too.
 FIXED_LAYOUT = ("batch_normalization/", "fused_blocks/")
+
+
+def undisturbed(record):
+    """How many of its samples are; its times come from these where there are any."""
+    return record["samples"] - record["disturbed"]
 
 
 class Result:
@@ -25,22 +31,31 @@ class Result:
         self.records.append(record)
 
     @property
+    def noisy(self):
+        return sum(map(undisturbed, self.records)) < ENOUGH
+
+    @property
+    def counted(self):
+        """The records whose times count: of rounds with enough undisturbed samples, or else with any."""
+        for least in () if self.noisy else (ENOUGH, 1):
+            found = [record for record in self.records if undisturbed(record) >= least]
+            if found:
+                return found
+        return self.records
+
+    @property
     def median(self):
-        return statistics.median(record["median"] for record in self.records)
+        return statistics.median(record["median"] for record in self.counted)
 
     @property
     def minimum(self):
-        return min(record["minimum"] for record in self.records)
+        return min(record["minimum"] for record in self.counted)
 
     @property
     def times_baseline(self):
         """How many times its baseline the case took; None where it has none."""
-        quotients = [record["times_baseline"] for record in self.records if "times_baseline" in record]
+        quotients = [record["times_baseline"] for record in self.counted if "times_baseline" in record]
         return statistics.median(quotients) if quotients else None
-
-    @property
-    def noisy(self):
-        return sum(record["samples"] - record["disturbed"] for record in self.records) < 3
 
     @property
     def limit(self):
@@ -48,7 +63,9 @@ class Result:
 
     @property
     def checks(self):
-        return self.records[0]["checks"]
+        """Of every round; an empty list where the case has none."""
+        found = [record["checks"] for record in self.records]
+        return found if any(found) else []
 
 
 def is_machine(case):
@@ -66,19 +83,28 @@ def limit_time(limit, machine):
     return total or None
 
 
-def differences(case, ours, theirs):
-    """Which checks disagree; an empty list when both computed the same."""
+def differences_of_a_round(case, ours, theirs):
+    """{name: how these checks disagree}; empty when both computed the same."""
     tolerance = TOLERANCE_WITH_CORNERS if case.startswith("fused_blocks/") else TOLERANCE
-    found = []
+    found = {}
     if ours.keys() != theirs.keys():
-        return [f"checks {sorted(ours)} against {sorted(theirs)}"]
+        return {"": f"checks {sorted(ours)} against {sorted(theirs)}"}
     for name, (value, scale) in ours.items():
         other, other_scale = theirs[name]
         numbers = (value, scale, other, other_scale)
         if None in numbers or abs(value - other) > tolerance * max(scale, other_scale, 1e-30) \
                 or abs(scale - other_scale) > tolerance * max(scale, other_scale):
-            found.append(f"{name}: {value} (size {scale}) against {other} (size {other_scale})")
+            found[name] = f"{name}: {value} (size {scale}) against {other} (size {other_scale})"
     return found
+
+
+def differences(case, ours, theirs):
+    """How each check that disagrees in some round does so first; ours and theirs are the checks of all rounds."""
+    found = {}
+    for mine, other in [(ours[0], other) for other in theirs] + [(mine, theirs[0]) for mine in ours[1:]]:
+        for name, text in differences_of_a_round(case, mine, other).items():
+            found.setdefault(name, text)
+    return list(found.values())
 
 
 def work_of(case):
@@ -112,15 +138,17 @@ def peers_of(case, results):
 def row(case, threads, unit, lamina, peers, minima=None):
     """A row in the format of --json; `peers` maps names to values, `minima` the names (and "lamina") to minima.
 
-    A minimum of 0 is less than the clock of the processor's time can tell: the median stands for it.
+    The best median and the smallest minimum may be different peers'. A minimum of 0 is less than the clock of the
+    processor's time can tell: the median stands for it.
     """
-    best = min(peers, key=peers.get, default=None)
     minima = {"lamina": lamina, **peers, **{name: least for name, least in (minima or {}).items() if least}}
+    best, least = min(peers, key=peers.get, default=None), min(peers, key=minima.get, default=None)
     return {"case": case, "threads": threads, "unit": unit,
             "lamina": lamina, "lamina_minimum": minima["lamina"], "lamina_noisy": False,
-            "peer_name": best, "peer": peers.get(best), "peer_minimum": minima.get(best), "peer_noisy": False,
+            "peer_name": best, "peer": peers.get(best), "peer_noisy": False,
+            "peer_minimum_name": least, "peer_minimum": minima.get(least),
             "ratio": peers[best] / lamina if best else None,
-            "ratio_of_minima": minima[best] / minima["lamina"] if best else None,
+            "ratio_of_minima": minima[least] / minima["lamina"] if best else None,
             "limit": None, "limit_share": None, "times_baseline": None, "peers": dict(peers), "differences": None}
 
 

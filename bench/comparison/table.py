@@ -28,6 +28,13 @@ def others_of(row):
     return ", ".join(text for program, text in found.items() if program != best) or "-"
 
 
+def which(row):
+    """The peer with the best median, and that with the smallest minimum where that is another one."""
+    if row["peer_name"] == row["peer_minimum_name"]:
+        return row["peer_name"] or "-"
+    return f"{row['peer_name']} ({row['peer_minimum_name']})"
+
+
 def table_of(rows):
     """Text lines of the table."""
     def time_cell(row, name):
@@ -41,7 +48,7 @@ def table_of(rows):
         same = "-" if row["differences"] is None else "DIFFERS" if row["differences"] else "same"
         unit = "" if row["unit"] == "ms" else f" [{row['unit']}]"
         cells.append([row["case"] + unit, str(row["threads"]), time_cell(row, "lamina"), time_cell(row, "peer"),
-                      row["peer_name"] or "-",
+                      which(row),
                       "-" if row["ratio"] is None else f"{row['ratio']:.2f} ({row['ratio_of_minima']:.2f})",
                       "-" if row["limit_share"] is None else f"{100 * row['limit_share']:.0f} %", same,
                       "-" if row["times_baseline"] is None else f"{row['times_baseline']:.2f}", others_of(row)])
@@ -75,7 +82,7 @@ def header(programs, options, cpus, load, limits):
     with open("/proc/meminfo", encoding="utf-8") as info:
         memory = int(info.readline().split()[1]) >> 20
     yield f"CPU         {cpu_name()}, {os.cpu_count()} CPUs, {memory} GiB, {platform.system()} {platform.release()}"
-    yield f"binding     thread k of every program on CPU {', '.join(map(str, cpus))}"
+    yield f"binding     working thread k of every program on CPU {', '.join(map(str, cpus))}"
     if "tensorflow" in programs:
         yield "            (TensorFlow's threads are many: all of them on the same CPUs)"
     yield f"load        {load[0]:.1f} at the start, {os.getloadavg()[0]:.1f} at the end (besides one program at a time)"

@@ -4,6 +4,7 @@
 // channels_last, which libtorch prefers for convolutions.
 #include <libtorch_layer_run.hpp>
 #include <libtorch_networks.hpp>
+#include <libtorch_sgd.hpp>
 #include <support/harness.hpp>
 
 namespace {
@@ -211,9 +212,7 @@ class Training {
  public:
   Training(nn::Sequential net, const std::function<Tensor(std::uint64_t)>& input,
            std::uint64_t classes)
-      : net_(std::move(net)),
-        optimizer_(net_->parameters(),
-                   torch::optim::SGDOptions(bench::kLearningRate).momentum(bench::kSgdMomentum)) {
+      : net_(std::move(net)), optimizer_(net_->parameters(), bench::kSgdMomentum) {
     for (std::uint64_t i = 0; i < bench::kBatches; ++i) {
       inputs_.push_back(input(bench::kBatchInputs + i));
       const auto labels =
@@ -227,8 +226,8 @@ class Training {
     const Tensor loss = at::cross_entropy_loss(net_->forward(inputs_[batch]), labels_[batch]);
     loss_ = loss.item<float>();
     loss.backward();
-    optimizer_.step();
-    optimizer_.zero_grad();
+    optimizer_.step(bench::kLearningRate);
+    optimizer_.zero_gradients();
   }
 
   std::vector<Check> first_losses() {
@@ -242,7 +241,7 @@ class Training {
 
  private:
   nn::Sequential net_;
-  torch::optim::SGD optimizer_;
+  FusedSgd optimizer_;
   std::vector<Tensor> inputs_, labels_;
   std::size_t steps_ = 0;
   float loss_ = 0;
@@ -298,11 +297,9 @@ void add_cnn_layers() {
   }
   bench::add("cnn_layers/nhwc/sgd", [] {
     nn::Sequential net = make_cnn(true);
-    auto optimizer = std::make_shared<torch::optim::SGD>(
-        net->parameters(),
-        torch::optim::SGDOptions(bench::kLearningRate).momentum(bench::kSgdMomentum));
+    auto optimizer = std::make_shared<FusedSgd>(net->parameters(), bench::kSgdMomentum);
     net->forward(image(bench::kInput, {bench::kBatch, 1, 28, 28}, true)).mean().backward();
-    return Work{.run = [net, optimizer] { optimizer->step(); }};
+    return Work{.run = [net, optimizer] { optimizer->step(bench::kLearningRate); }};
   });
 }
 
@@ -331,6 +328,6 @@ int main(int argc, char** argv) {
   return bench::run(argc, argv,
                     {.name = "libtorch",
                      .set_threads = [](int count) { at::set_num_threads(count); },
-                     .start_threads = peer::start_threads,
+                     .on_every_thread = peer::on_every_thread,
                      .about = about});
 }

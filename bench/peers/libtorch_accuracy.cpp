@@ -1,5 +1,6 @@
 // libtorch_accuracy: libtorch's side of the training on the real MNIST (support/mnist_recipe.hpp).
 #include <libtorch_networks.hpp>
+#include <libtorch_sgd.hpp>
 #include <support/mnist_recipe.hpp>
 
 namespace {
@@ -18,7 +19,7 @@ class LibtorchLearner : public bench::Learner {
         labels_(labels(training)),
         net_(recipe.model == "mlp" ? peer::make_mlp(recipe.kernels())
                                    : peer::make_cnn(recipe.layout == "nhwc", recipe.kernels())),
-        optimizer_(net_->parameters(), torch::optim::SGDOptions(0).momentum(bench::kSgdMomentum)) {
+        optimizer_(net_->parameters(), bench::kSgdMomentum) {
     torch::NoGradGuard off;
     for (Tensor& parameter : net_->parameters()) {
       if (parameter.dim() > 1) parameter.mul_(bench::kKernelFactor);
@@ -29,12 +30,10 @@ class LibtorchLearner : public bench::Learner {
     const Tensor chosen =
         torch::from_blob(const_cast<std::int64_t*>(images.data()),
                          {static_cast<std::int64_t>(images.size())}, torch::kInt64);
-    static_cast<torch::optim::SGDOptions&>(optimizer_.param_groups()[0].options())
-        .lr(learning_rate);
     const Tensor x = pixels_.index_select(0, chosen).contiguous(format_);
     at::cross_entropy_loss(net_->forward(x), labels_.index_select(0, chosen)).backward();
-    optimizer_.step();
-    optimizer_.zero_grad();
+    optimizer_.step(learning_rate);
+    optimizer_.zero_gradients();
   }
 
   std::int64_t right_answers(const Digits& images) override {
@@ -64,7 +63,7 @@ class LibtorchLearner : public bench::Learner {
   at::MemoryFormat format_;
   Tensor pixels_, labels_;
   torch::nn::Sequential net_;
-  torch::optim::SGD optimizer_;
+  peer::FusedSgd optimizer_;
 };
 
 }  // namespace
@@ -74,7 +73,7 @@ int main(int argc, char** argv) {
       argc, argv,
       {.name = "libtorch",
        .set_threads = [](int count) { at::set_num_threads(count); },
-       .start_threads = peer::start_threads,
+       .on_every_thread = peer::on_every_thread,
        .make = [](const Recipe& recipe, const Digits& training) -> std::unique_ptr<bench::Learner> {
          return std::make_unique<LibtorchLearner>(recipe, training);
        }});

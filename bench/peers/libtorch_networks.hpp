@@ -5,14 +5,15 @@
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <support/shapes.hpp>
 #include <support/values.hpp>
 
 namespace peer {
 
-// Makes every thread that libtorch will use: one that begins after the others were bound to their
-// CPUs would stay on that of its maker.
-void start_threads();
+// bench::OnEveryThread: the threads are made, if they are not there yet. One that began after the
+// others were bound to their CPUs would stay on that of its maker.
+void on_every_thread(const std::function<void()>& call);
 
 torch::Tensor tensor(std::uint64_t stream, at::IntArrayRef shape, double low = -1, double high = 1);
 torch::Tensor image(std::uint64_t stream, const bench::ImageShape& shape, bool last);

@@ -1,6 +1,7 @@
-// onednn_bench: batch normalization and convolution by oneDNN, in the layouts of lamina_bench and
-// in the one that oneDNN chooses itself ("blocked"). Kernels always have the layout that it
-// chooses; conversions are not timed, results are made before and overwritten.
+// onednn_bench: batch normalization, with what follows it, and convolution by oneDNN, in the
+// layouts of lamina_bench and in the one that oneDNN chooses itself ("blocked"). Kernels always
+// have the layout that it chooses; conversions are not timed, results are made before and
+// overwritten.
 #include <omp.h>
 
 #include <dnnl.hpp>
@@ -75,14 +76,18 @@ struct Call {
   }
 };
 
+// Where oneDNN may choose, the layout of its own convolutions is the one to normalize and pool in.
+Tag normalized_tag(const Layout& layout) {
+  if (layout.tag != Tag::any) return layout.tag;
+  const bool wide = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+  return wide ? Tag::nChw16c : Tag::nChw8c;
+}
+
 // Batch normalization, perhaps with ReLU in the same pass.
 class Normalization {
  public:
   Normalization(const ImageShape& shape, const Layout& layout, bool relu) {
-    // The layout of oneDNN's own convolutions is the one to normalize in.
-    const bool wide = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
-    const Tag tag = layout.tag != Tag::any ? layout.tag : wide ? Tag::nChw16c : Tag::nChw8c;
-    const memory::desc data = description(dims_of(shape), tag);
+    const memory::desc data = description(dims_of(shape), normalized_tag(layout));
     auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
     if (relu) flags |= dnnl::normalization_flags::fuse_norm_relu;
     using Forward = dnnl::batch_normalization_forward;
@@ -127,9 +132,12 @@ class Normalization {
   void forward() { forward_(); }
   void backward() { backward_(); }
 
-  std::vector<Check> output() const {
-    return {checksum("y", forward_.arguments.at(DNNL_ARG_DST), Tag::nhwc)};
+  const memory& result() const { return forward_.arguments.at(DNNL_ARG_DST); }
+  void set_output_gradient(const memory& gradient) {
+    backward_.arguments.at(DNNL_ARG_DIFF_DST) = gradient;
   }
+
+  std::vector<Check> output() const { return {checksum("y", result(), Tag::nhwc)}; }
   std::vector<Check> gradients() const {
     return {checksum("gradient 0", backward_.arguments.at(DNNL_ARG_DIFF_SRC), Tag::nhwc),
             checksum("gradient 1", backward_.arguments.at(DNNL_ARG_DIFF_SCALE), Tag::a),
@@ -137,6 +145,49 @@ class Normalization {
   }
 
  private:
+  Call forward_, backward_;
+};
+
+// Batch normalization with ReLU, and 2x2 max pooling behind it.
+class PooledNormalization {
+ public:
+  PooledNormalization(const ImageShape& shape, const Layout& layout) : norm_(shape, layout, true) {
+    const ImageShape pooled{shape.count, shape.channels, shape.height / 2, shape.width / 2};
+    const Tag tag = normalized_tag(layout);
+    const memory::desc from = description(dims_of(shape), tag),
+                       to = description(dims_of(pooled), tag);
+    const memory::dims window{2, 2}, padding{0, 0};
+    const auto algorithm = dnnl::algorithm::pooling_max;
+    using Forward = dnnl::pooling_forward;
+    using Backward = dnnl::pooling_backward;
+    const Forward::primitive_desc forward(
+        {dnnl::prop_kind::forward_training, algorithm, from, to, window, window, padding, padding},
+        engine());
+    const Backward::primitive_desc backward({algorithm, from, to, window, window, padding, padding},
+                                            engine(), forward);
+    const memory workspace(forward.workspace_desc(), engine());
+    const memory input_gradient(from, engine());
+    forward_ = {Forward(forward),
+                {{DNNL_ARG_SRC, norm_.result()},
+                 {DNNL_ARG_DST, memory(to, engine())},
+                 {DNNL_ARG_WORKSPACE, workspace}}};
+    backward_ = {Backward(backward),
+                 {{DNNL_ARG_DIFF_DST, image(bench::kOutputGradient, pooled, to)},
+                  {DNNL_ARG_DIFF_SRC, input_gradient},
+                  {DNNL_ARG_WORKSPACE, workspace}}};
+    norm_.set_output_gradient(input_gradient);
+  }
+
+  void step() {
+    norm_.forward();
+    forward_();
+    backward_();
+    norm_.backward();
+  }
+  std::vector<Check> gradients() const { return norm_.gradients(); }
+
+ private:
+  Normalization norm_;
   Call forward_, backward_;
 };
 
@@ -159,6 +210,10 @@ void add_normalization(const ImageShape& shape, const Layout& layout) {
                       norm->backward();
                     },
                 .check = [norm] { return norm->gradients(); }};
+  });
+  bench::add(bench::block_name(shape, layout.name, true), [=] {
+    auto block = std::make_shared<PooledNormalization>(shape, layout);
+    return Work{.run = [block] { block->step(); }, .check = [block] { return block->gradients(); }};
   });
 }
 
@@ -269,12 +324,10 @@ int main(int argc, char** argv) {
   return bench::run(argc, argv,
                     {.name = "onednn",
                      .set_threads = [](int count) { omp_set_num_threads(count); },
-                     .start_threads =
-                         [] {
-                           float sum = 0;
-#pragma omp parallel for reduction(+ : sum)
-                           for (int i = 0; i < 1024; ++i) sum += float(i);
-                           if (sum < 0) std::abort();
+                     .on_every_thread =
+                         [](const std::function<void()>& call) {
+#pragma omp parallel
+                           call();
                          },
                      .about = about});
 }

@@ -84,7 +84,7 @@ class Sampler:
         return wall
 
     def record(self):
-        times = self.clean if len(self.clean) >= ENOUGH_SAMPLES else self.clean + self.disturbed
+        times = self.clean or self.disturbed
         return {"median": statistics.median(times), "minimum": min(times),
                 "samples": len(self.clean) + len(self.disturbed), "disturbed": len(self.disturbed)}
 

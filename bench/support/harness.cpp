@@ -12,7 +12,6 @@ namespace bench {
 namespace {
 
 constexpr double kToleratedDelay = 0.02;
-constexpr std::size_t kEnoughSamples = 3;
 constexpr int kWarmUps = 3;
 
 std::string program_name;
@@ -36,11 +35,10 @@ class Samples {
   }
 
   void report(benchmark::State& state, const Work& work) {
-    std::vector<Sample> all = clean_;
-    if (clean_.size() < kEnoughSamples) all.insert(all.end(), disturbed_.begin(), disturbed_.end());
+    const std::vector<Sample>& counted = clean_.empty() ? disturbed_ : clean_;
     const auto sorted = [&](auto value) {
       std::vector<double> values;
-      for (const Sample& sample : all) values.push_back(value(sample));
+      for (const Sample& sample : counted) values.push_back(value(sample));
       std::sort(values.begin(), values.end());
       return values;
     };
@@ -208,8 +206,7 @@ int run(int argc, char** argv, const Program& program) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   program_name = program.name;
   program.set_threads(thread_count);
-  program.start_threads();
-  bind_threads();
+  bind_threads(thread_count, program.on_every_thread);
   print_about(program);
   JsonLines reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);

@@ -14,8 +14,8 @@
 //
 // Times are milliseconds per unit of work: with one thread CPU time of the process, with more
 // threads wall time. A sample is disturbed when the process's threads waited for a CPU during more
-// than 2 % of it (/proc/self/task/*/schedstat); medians leave disturbed samples out where three
-// others are left. Every thread is bound to one of the CPUs that the process may use.
+// than 2 % of it (/proc/self/task/*/schedstat); all figures leave disturbed samples out where there
+// are others. Every thread that works is bound to one of the CPUs that the process may use.
 //
 // Arguments: --threads N, and those of Google Benchmark (--benchmark_filter, --benchmark_min_time).
 #pragma once
@@ -25,6 +25,7 @@
 #include <memory>
 #include <string>
 #include <support/limits.hpp>
+#include <support/process.hpp>
 #include <support/values.hpp>
 #include <vector>
 
@@ -50,8 +51,7 @@ void add(std::string name, std::function<Work()> make);
 struct Program {
   std::string name;
   std::function<void(int)> set_threads;
-  // Runs something on all threads, so that they exist and can be bound.
-  std::function<void()> start_threads;
+  OnEveryThread on_every_thread;  // called after set_threads
   // What a reader must know about the library to trust the numbers.
   std::function<std::map<std::string, std::string>()> about;
 };

@@ -89,8 +89,7 @@ int run_recipe(int argc, char** argv, const Library& library) try {
   const Digits training = read_digits(recipe.data, "train"),
                test = read_digits(recipe.data, "t10k");
   library.set_threads(recipe.threads);
-  library.start_threads();
-  bind_threads();
+  bind_threads(recipe.threads, library.on_every_thread);
   const std::unique_ptr<Learner> learner = library.make(recipe, training);
   const std::int64_t in_epoch = training.size() / kBatch, steps = recipe.epochs * in_epoch;
   const double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);

@@ -18,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <support/process.hpp>
 #include <support/shapes.hpp>
 #include <vector>
 
@@ -57,7 +58,7 @@ class Learner {
 struct Library {
   std::string name;
   std::function<void(int)> set_threads;
-  std::function<void()> start_threads;
+  OnEveryThread on_every_thread;  // called after set_threads
   std::function<std::unique_ptr<Learner>(const Recipe&, const Digits& training)> make;
 };
 

@@ -3,15 +3,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <support/process.hpp>
+#include <thread>
 
 namespace bench {
 namespace {
+
+constexpr double kPatience = 5;  // seconds
 
 std::vector<int> task_numbers() {
   std::vector<int> tasks;
@@ -22,6 +26,21 @@ std::vector<int> task_numbers() {
   return tasks;
 }
 
+std::vector<int> cpus_of(const cpu_set_t& allowed) {
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+void bind_this_thread(int cpu) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  sched_setaffinity(0, sizeof one, &one);
+}
+
 }  // namespace
 
 double now(clockid_t clock) {
@@ -30,18 +49,23 @@ double now(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-void bind_threads() {
-  cpu_set_t allowed, one;
+void bind_threads(int count, const OnEveryThread& on_every_thread) {
+  cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  int cpu = -1;
-  for (const int task : task_numbers()) {
-    do {
-      if (++cpu == CPU_SETSIZE) return;
-    } while (!CPU_ISSET(cpu, &allowed));
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    sched_setaffinity(task, sizeof one, &one);
-  }
+  const std::vector<int> cpus = cpus_of(allowed);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> others{0}, here{0};
+  on_every_thread([&] {
+    const auto place =
+        static_cast<std::size_t>(std::this_thread::get_id() == caller ? 0 : ++others);
+    if (place < cpus.size()) bind_this_thread(cpus[place]);
+    // One that went on could take the call of another, which has not begun yet. A library that has
+    // fewer threads than it was asked for must not wait forever.
+    const double begin = now(CLOCK_MONOTONIC);
+    for (++here; here < count && now(CLOCK_MONOTONIC) - begin < kPatience;) {
+      std::this_thread::yield();
+    }
+  });
 }
 
 double peak_memory() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ctime>
+#include <functional>
 #include <vector>
 
 namespace bench {
@@ -9,8 +10,12 @@ namespace bench {
 // Seconds.
 double now(clockid_t clock);
 
-// The k-th thread of the process on the k-th CPU that it may use.
-void bind_threads();
+// Calls a function on every thread that a library works with, once on each, all at the same time.
+using OnEveryThread = std::function<void(const std::function<void()>&)>;
+
+// Binds the calling thread to the first CPU that it may use, and each other one of so many threads
+// to another. Those that a process has besides, and that do nothing, are left alone.
+void bind_threads(int count, const OnEveryThread& on_every_thread);
 
 // The most memory that the process has held, in MiB.
 double peak_memory();

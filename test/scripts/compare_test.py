@@ -6,6 +6,7 @@ Usage: compare_test.py SOURCE_ROOT
 """
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from xml.etree import ElementTree
 
 source_root = Path(sys.argv[1])
 CHECKS = {"y": [3.0, 10.0]}
+FIRST_FILE = "train-images-idx3-ubyte"
 KEYS = {"case", "threads", "lamina", "peer_name", "peer", "ratio", "limit_share"}
 
 
@@ -41,24 +43,41 @@ class Programs(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
 
-    def program(self, name, records, silent=False):
-        """A program that lists and prints these records, and notes that it was called."""
-        path = self.folder / name
-        lines = [json.dumps({"program": name, "about": {"version": f"{name} 1.2"}}), *map(json.dumps, records),
-                 json.dumps({"program": name, "peak_memory": 12.5})]
+    def program(self, name, records, silent=False, later=(), status_of_list=0):
+        """A program that lists and prints these records, and notes that it was called.
+
+        Each call after the first one takes the next of `later`: other records, a text that is printed as it is, or
+        the status that it dies with.
+        """
+        path, calls = self.folder / name, self.folder / f"{name}.calls"
+        calls.write_text("", encoding="utf-8")
+        head, tail = {"program": name, "about": {"version": f"{name} 1.2"}}, {"program": name, "peak_memory": 12.5}
+        runs = [run if isinstance(run, (int, str)) else [head, *run, tail] for run in (records, *later)]
         cases = [f"{each['case']}/manual_time" for each in records]
         path.write_text(f"""#!{sys.executable} -SE
 import json, re, sys
 if "--benchmark_list_tests=true" in sys.argv:
+    if {status_of_list}:
+        sys.exit({status_of_list})
     print(*{cases!r}, sep="\\n")
     sys.exit()
 open({str(self.folder / "calls")!r}, "a").write({name[-1]!r})
+with open({str(calls)!r}, "r+") as calls:
+    number = len(calls.read())
+    calls.write(".")
 if {silent}:
     sys.exit()
+runs = {runs!r}
+run = runs[min(number, len(runs) - 1)]
+if isinstance(run, int):
+    sys.exit(run)
+if isinstance(run, str):
+    print(run)
+    sys.exit()
 pattern = next(word.partition("=")[2] for word in sys.argv if word.startswith("--benchmark_filter="))
-for line in {lines!r}:
-    if "case" not in json.loads(line) or re.search(pattern, json.loads(line)["case"]):
-        print(line)
+for line in run:
+    if "case" not in line or re.search(pattern, line["case"]):
+        print(json.dumps(line))
 """, encoding="utf-8")
         path.chmod(0o755)
         return path
@@ -72,8 +91,20 @@ for line in {lines!r}:
         return self.run_programs(*programs, *arguments)
 
     def run_programs(self, *arguments):
-        return subprocess.run([sys.executable, source_root / "bench/compare.py", "--threads", "1", "--rounds", "1",
-                               *arguments], text=True, capture_output=True, check=False)
+        return self.run_plainly("--threads", "1", "--rounds", "1", *arguments)
+
+    def run_plainly(self, *arguments, **more):
+        return subprocess.run([sys.executable, source_root / "bench/compare.py", *arguments], text=True,
+                              capture_output=True, check=False, **more)
+
+    def assert_refused(self, expected, *arguments, **more):
+        """Before any program was called."""
+        (self.folder / "calls").unlink(missing_ok=True)
+        outcome = self.run_plainly(*arguments, **more)
+        self.assertEqual(outcome.returncode, 2, (arguments, outcome.stdout, outcome.stderr))
+        self.assertIn(expected, outcome.stderr.splitlines()[-1])
+        self.assertFalse((self.folder / "calls").exists(), "nothing is measured before")
+        return outcome
 
     def rows(self, ours, theirs, *arguments):
         outcome = self.compare(ours, theirs, "--json", *arguments)
@@ -180,6 +211,82 @@ class Compare(Programs):
         outcome = self.compare([record("lamina", "tape/add", 2.0, disturbed=10)], None)
         self.assertRegex(outcome.stdout, r"tape/add +1 +2 \(1\)~")
 
+    def of_rounds(self, *rounds):
+        """The row of a case with a record for each round."""
+        ours = self.program("lamina", [rounds[0]], later=[[each] for each in rounds[1:]])
+        outcome = self.run_programs("--lamina", ours, "--rounds", str(len(rounds)), "--json")
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        row, = json.loads(outcome.stdout)
+        return row["lamina"], row["lamina_minimum"], row["times_baseline"], row["lamina_noisy"]
+
+    def test_rounds_with_few_undisturbed_samples_do_not_count_where_others_have_them(self):
+        def of(median, samples, disturbed):
+            return lamina("tape/add", median, samples=samples, disturbed=disturbed) | {"times_baseline": 3 * median}
+
+        quiet, other = of(2.0, 10, 7), of(4.0, 3, 0)
+        self.assertEqual(self.of_rounds(of(100.0, 9, 7), quiet, of(0.1, 5, 5), other), (3.0, 1.0, 9.0, False))
+        few = of(6.0, 9, 7)
+        self.assertEqual(self.of_rounds(few, of(100.0, 5, 5), few), (6.0, 3.0, 18.0, False))
+        self.assertEqual(self.of_rounds(few, of(8.0, 5, 5)), (7.0, 3.0, 21.0, True))
+
+    def test_the_ratio_of_the_minima_meets_the_smallest_minimum_of_all_peers(self):
+        case = "convolution/a/nhwc/forward"
+        theirs = [record("libtorch", case, 3.0), record("libtorch", "convolution/a/nchw/forward", 4.0) |
+                  {"minimum": 0.8}]
+        row, = self.rows([lamina(case, 2.0)], theirs)
+        self.assertEqual((row["peer_name"], row["peer"], row["ratio"]), ("libtorch nhwc", 3.0, 1.5))
+        self.assertEqual((row["peer_minimum_name"], row["peer_minimum"], row["ratio_of_minima"]),
+                         ("libtorch nchw", 0.8, 0.8))
+        self.assertRegex(self.compare([lamina(case, 2.0)], theirs).stdout,
+                         r" 3 \(0\.8\)  libtorch nhwc \(libtorch nchw\) +1\.50 \(0\.80\)")
+
+    def test_the_minimum_in_another_layout_is_none_where_the_layout_is_part_of_the_work(self):
+        case = "batch_normalization/a/nhwc/forward"
+        theirs = [record("libtorch", case, 3.0), record("libtorch", "batch_normalization/a/nchw/forward", 4.0) |
+                  {"minimum": 0.8}]
+        row, = self.rows([lamina(case, 2.0)], theirs)
+        self.assertEqual((row["peer_minimum"], row["ratio_of_minima"]), (1.5, 1.5))
+
+    def test_results_of_every_round_are_checked(self):
+        good, wrong = lamina("dense/a", 1.0), lamina("dense/a", 1.0, checks={"y": [4.0, 10.0]})
+        for ours, theirs in (([good, good, wrong], [good]), ([good], [good, wrong, good])):
+            outcome = self.run_programs(
+                "--lamina", self.program("lamina", [ours[0]], later=[[each] for each in ours[1:]]), "--peer",
+                f"libtorch={self.program('libtorch', [theirs[0]], later=[[each] for each in theirs[1:]])}",
+                "--rounds", "3")
+            self.assertEqual(outcome.returncode, 1)
+            self.assertEqual(outcome.stderr.count("DIFFERS: dense/a, 1 thread(s): libtorch: y: "), 1, outcome.stderr)
+
+    def test_a_program_that_dies_in_some_rounds_is_named_and_the_others_go_on(self):
+        case = [lamina("dense/a", 1.0)]
+        for later, expected in (([3, case, 3, case], "2 of 6 runs, the last of them: status 3"),
+                                ([case, [], case], "1 of 6 runs, the last of them: no record of dense/a"),
+                                (['{"case": "den', case], "1 of 6 runs, the last of them: a line must be JSON")):
+            for dying, other in (("lamina", "libtorch"), ("libtorch", "lamina")):
+                programs = {dying: self.program(dying, case, later=later), other: self.program(other, case)}
+                outcome = self.run_programs("--lamina", programs["lamina"], "--peer",
+                                            f"libtorch={programs['libtorch']}", "--rounds", "5", "--json")
+                self.assertEqual(outcome.returncode, 1)
+                self.assertIn(f"FAILED: {dying}: {expected}", outcome.stderr)
+                self.assertNotIn(f"FAILED: {other}", outcome.stderr)
+                row, = json.loads(outcome.stdout)
+                self.assertEqual(row["ratio"], 1.0)
+
+    def test_a_peer_that_cannot_list_its_cases_is_named(self):
+        case = [lamina("dense/a", 1.0)]
+        ours = self.program("lamina", case)
+        dying = self.program("libtorch", case, status_of_list=3)
+        for peer, expected in ((dying, "1 of 1 runs, the last of them: status 3"),
+                               (self.program("empty", []), "1 of 1 runs, the last of them: it listed no case"),
+                               ("/no/such", "1 of 1 runs, the last of them: [Errno 2]")):
+            outcome = self.run_programs("--lamina", ours, "--peer", f"libtorch={peer}")
+            self.assertEqual(outcome.returncode, 1)
+            self.assertIn(f"FAILED: libtorch: {expected}", outcome.stderr)
+            self.assertRegex(outcome.stdout, r"dense/a +1 +1 \(0\.5\) +- ")
+        outcome = self.run_programs("--lamina", dying)
+        self.assertEqual(outcome.returncode, 1)
+        self.assertIn("FAILED: lamina: 1 of 1 runs, the last of them: status 3", outcome.stderr)
+
     def test_filter_and_quick(self):
         ours = [record("lamina", case, 1.0) for case in ("dense/a", "tape/b", "cnn_layers/nhwc/c")]
         self.assertEqual([row["case"] for row in self.rows(ours, None, "--filter", "tape|cnn")],
@@ -210,6 +317,47 @@ class Compare(Programs):
             outcome = self.run_programs(*arguments)
             self.assertNotEqual(outcome.returncode, 0)
             self.assertIn(expected, outcome.stderr.splitlines()[-1])
+
+    def test_numbers_that_measure_nothing_are_refused(self):
+        given = self.program("lamina", [lamina("dense/a", 1.0)])
+        for option, values in (("--rounds", ("0", "-1", "1.5", "many")),
+                               ("--seconds", ("0", "-1", "nan", "inf", "long"))):
+            for value in values:
+                self.assert_refused(f"{option}: must be a", "--lamina", given, option, value)
+        cpus = len(os.sched_getaffinity(0))
+        for threads in (str(cpus + 1), f"1,{cpus + 1}"):
+            self.assert_refused(f"--threads must be at most {cpus}, the CPUs that may be used; got '{threads}'",
+                                "--lamina", given, "--threads", threads)
+
+    def test_a_number_of_threads_is_measured_once(self):
+        self.rows([lamina("dense/a", 1.0)], None, "--threads", "1,1")
+        self.assertEqual((self.folder / "calls").read_text(), "a")
+
+    def test_without_threads_those_that_the_machine_has_are_taken(self):
+        given = self.program("lamina", [lamina("dense/a", 1.0)])
+        cpu = min(os.sched_getaffinity(0))
+        outcome = self.run_plainly("--lamina", given, "--rounds", "1", "--json",
+                                   preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        self.assertEqual([row["threads"] for row in json.loads(outcome.stdout)], [1])
+        self.assertIn("2 threads left out: only 1 CPU may be used", outcome.stderr)
+
+    def test_peers_without_a_command_or_a_name_of_their_own_are_refused(self):
+        given = self.program("lamina", [lamina("dense/a", 1.0)])
+        for peers in (["libtorch"], ["libtorch="], [f"={given}"], [f"lamina={given}"], [f"a={given}", f"a={given}"]):
+            options = [word for peer in peers for word in ("--peer", peer)]
+            self.assert_refused(f"--peer must be NAME=COMMAND with a name of its own; got '{peers[-1]}'",
+                                "--lamina", given, *options)
+
+    def test_what_only_accuracy_looks_at_is_refused_without_it(self):
+        given = self.program("lamina", [lamina("dense/a", 1.0)])
+        for option in ("--seeds", "--steps", "--data"):
+            self.assert_refused(f"{option} must stand beside --accuracy", "--lamina", given, option, "1")
+
+    def test_arguments_alone_can_be_checked(self):
+        outcome = self.run_plainly("--check-arguments", "--filter", "dense")
+        self.assertEqual((outcome.returncode, outcome.stdout, outcome.stderr), (0, "", ""))
+        self.assert_refused("--rounds: must be a whole number from 1 on; got '0'", "--check-arguments", "--rounds", "0")
 
     def test_a_peer_that_gave_nothing_fails(self):
         ours = self.program("lamina", [lamina("dense/a", 1.0)])
@@ -246,9 +394,63 @@ class Baseline(Programs):
             self.kept.unlink(missing_ok=True)
             if text is not None:
                 self.kept.write_text(text, encoding="utf-8")
-            outcome = self.compare([], None, "--compare", str(self.kept))
-            self.assertNotEqual(outcome.returncode, 0)
-            self.assertRegex(outcome.stderr, r"\A--compare: '.*' must be a baseline; got: .*\n\Z")
+            given = self.program("lamina", [lamina("dense/a", 1.0)])
+            self.assert_refused(f"--compare must name a baseline; got '{self.kept}': ", "--lamina", given, "--compare",
+                                self.kept)
+
+    def test_a_damaged_baseline_is_refused_at_the_start(self):
+        outcome = self.compare([*machine(10.0), lamina("dense/a", 1.0)], None, "--write-baseline", str(self.kept))
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        good = json.loads(self.kept.read_text(encoding="utf-8"))
+        row, = good["rows"]
+
+        def without(name):
+            return {key: value for key, value in row.items() if key != name}
+
+        for damaged, expected in (({**good, "cpu": 5}, "cpu must be a text; got 5"),
+                                  ({**good, "limits": []}, "limits must be an object; got []"),
+                                  ({**good, "limits": {"1": 5}}, "limits of 1 threads must be an object; got 5"),
+                                  ({**good, "limits": {"1": {"machine/fma/a": 0}}},
+                                   "the limit machine/fma/a of 1 threads must be a number above 0; got 0"),
+                                  ({**good, "rows": 5}, "rows must be an array; got 5"),
+                                  ({**good, "rows": [row, 5]}, "row 1 must be an object; got 5"),
+                                  ({**good, "rows": [{**row, "unit": None}]}, "unit of row 0 must be a text; got null"),
+                                  ({**good, "rows": [{**row, "threads": True}]},
+                                   "threads of row 0 must be a whole number from 1 on; got true"),
+                                  ({**good, "rows": [{**row, "lamina_minimum": float("nan")}]},
+                                   "lamina_minimum of row 0 must be a number above 0; got NaN"),
+                                  ({**good, "rows": [{**row, "limit": "1"}]},
+                                   "limit of row 0 must be a number above 0 or null; got \"1\""),
+                                  *(({**good, "rows": [without(name)]}, f"row 0 must have '{name}'; got none")
+                                    for name in ("case", "threads", "unit", "lamina", "lamina_minimum", "limit"))):
+            self.kept.write_text(json.dumps(damaged), encoding="utf-8")
+            self.assert_refused(f"--compare must name a baseline; got '{self.kept}': {expected}", "--lamina",
+                                self.folder / "lamina", "--compare", self.kept)
+
+    def test_the_kept_baseline_of_the_sources_is_one(self):
+        outcome = self.run_plainly("--check-arguments", "--compare", cwd=self.folder)
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+
+    def test_a_place_that_cannot_be_written_is_refused_at_the_start(self):
+        given = self.program("lamina", [lamina("dense/a", 1.0)])
+        for place in (self.folder / "none/baseline.json", self.folder, ""):
+            self.assert_refused(f"--write-baseline must name a file that can be written; got '{place}': ", "--lamina",
+                                given, "--write-baseline", place)
+
+    def test_looking_whether_a_file_can_be_written_changes_nothing(self):
+        for text in (None, "kept"):
+            if text is not None:
+                self.kept.write_text(text, encoding="utf-8")
+            outcome = self.run_plainly("--check-arguments", "--write-baseline", self.kept)
+            self.assertEqual(outcome.returncode, 0, outcome.stderr)
+            self.assertEqual(self.kept.read_text(encoding="utf-8") if self.kept.exists() else None, text)
+
+    def test_files_are_meant_from_the_folder_that_is_named(self):
+        given = self.program("lamina", [lamina("dense/a", 1.0)])
+        for option in ("--write-baseline", "--compare"):
+            outcome = self.run_programs("--lamina", given, "--relative-to", self.folder, option, "baseline.json")
+            self.assertEqual(outcome.returncode, 0, outcome.stderr)
+            self.assertTrue(self.kept.exists())
 
     def test_a_regression(self):
         before = [*machine(10.0), lamina("dense/a", 2.0, limit={"machine/fma": 0.1}), lamina("tape/a", 1.0)]
@@ -339,6 +541,8 @@ class Chart(Programs):
 class Costs(Programs):
     """A build folder whose launcher prints recorded costs, one after the other."""
 
+    factor = 1
+
     def setUp(self):
         super().setUp()
         (self.folder / "bench/peers").mkdir(parents=True)
@@ -349,11 +553,16 @@ class Costs(Programs):
         (self.folder / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
 
     def launch(self, status=0):
+        """`status` is an expression, perhaps of the `number` of the call and the library's `factor`."""
         path = self.folder / "bench/launch"
         path.write_text(f"""#!{sys.executable} -SE
 import json, os, sys
 assert os.environ["CCACHE_DISABLE"] == "1" and "ccache" not in sys.argv
-factor = 10 if "libtorch" in " ".join(sys.argv) else 1
+factor = {self.factor} * (10 if "libtorch" in " ".join(sys.argv) else 1)
+with open({str(self.folder / "launches")!r}, "a+") as launches:
+    launches.write(".")
+    launches.seek(0)
+    number = len(launches.read())
 print(json.dumps({{"status": {status}, "seconds": 0.01 * factor, "cpu_seconds": 0.5 * factor,
                   "peak_memory": 8 * factor}}))
 """, encoding="utf-8")
@@ -375,6 +584,70 @@ print(json.dumps({{"status": {status}, "seconds": 0.01 * factor, "cpu_seconds": 
         self.assertEqual(outcome.returncode, 1)
         self.assertIn("MISSING: cost/start_memory", outcome.stderr)
 
+    def test_a_program_that_fails_now_and_then(self):
+        self.launch(status="int(factor == 10 and number < 5)")
+        outcome = self.compare([lamina("dense/a", 1.0)], [record("libtorch", "dense/a", 1.0)], "--build",
+                               str(self.folder), "--filter", "start_memory", "--json")
+        self.assertEqual(outcome.returncode, 1)
+        self.assertIn("FAILED: libtorch: cost/start_memory, 2 of 10 times", outcome.stderr)
+        row, = json.loads(outcome.stdout)
+        self.assertEqual((row["lamina"], row["peer"]), (8, 80))
+
+    def test_a_peer_that_fails_is_no_absent_one(self):
+        case = [record("libtorch", "training_step/cnn/nhwc", 1.0)]
+        outcome = self.run_programs("--lamina", self.program("lamina", case), "--peer",
+                                    f"libtorch={self.program('libtorch', case, later=[3])}", "--build", self.folder,
+                                    "--filter", "cost/training_memory", "--json")
+        self.assertEqual(outcome.returncode, 1)
+        self.assertIn("FAILED: libtorch: cost/training_memory/cnn, 1 of 2 times", outcome.stderr)
+        self.assertEqual(json.loads(outcome.stdout)[0]["peer"], 12.5)
+
+    def test_the_machine_is_measured_for_a_baseline_of_costs_alone(self):
+        kept = self.folder / "baseline.json"
+        for factor, option in ((1, "--write-baseline"), (2, "--compare")):
+            self.factor = factor
+            self.launch()
+            outcome = self.compare(machine(10.0 * factor), None, "--build", str(self.folder), "--filter",
+                                   "^cost/start_and", option, str(kept))
+            self.assertEqual(outcome.returncode, 0, outcome.stderr)
+            self.assertIn("limits, 1T  FMA ", outcome.stdout)
+        self.assertRegex(outcome.stdout, r"cost/start_and_one_step +1 +10 +20 +1\.00 \(1\.00\)")
+
+    def test_libraries_on_disk_without_and_with_blas_and_openmp(self):
+        libraries = {"lamina": {"build/liblamina.so.0": 3, "system/libopenblas.so.0": 40, "system/libz.so.1": 7},
+                     "libtorch": {"torch/libtorch_cpu.so": 50, "torch/libgomp.so.1": 1, "system/libmkl_core.so.2": 9}}
+        (self.folder / "bin").mkdir()
+        for name, sizes in libraries.items():
+            lines = []
+            for path, size in sizes.items():
+                file = self.folder / path
+                file.parent.mkdir(exist_ok=True)
+                # Packages name a file by links.
+                real = file.with_name(f"real_{file.name}")
+                real.write_bytes(bytes(size << 20))
+                file.symlink_to(real)
+                lines.append(f"{file.name} => {file} (0x00007)")
+            (self.folder / f"{name}.ldd").write_text("\n".join(["linux-vdso.so.1 (0x00007)", *lines]))
+        (self.folder / "build/meson-info").mkdir()
+        (self.folder / "bench").rename(self.folder / "build/bench")
+        options = [{"name": "libtorch", "value": str(self.folder / "torch")}]
+        (self.folder / "build/meson-info/intro-buildoptions.json").write_text(json.dumps(options))
+        for name, script in (("strip", "exit 0"), ("ldd", f"""case $1 in
+*libtorch*) cat {self.folder}/libtorch.ldd ;;
+*) cat {self.folder}/lamina.ldd ;;
+esac""")):
+            (self.folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+            (self.folder / "bin" / name).chmod(0o755)
+        case = [lamina("dense/a", 1.0)]
+        outcome = self.run_plainly("--lamina", self.program("lamina", case), "--peer",
+                                   f"libtorch={self.program('libtorch', case)}", "--threads", "1", "--build",
+                                   self.folder / "build", "--filter", "cost/library", "--json",
+                                   env={**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}"})
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        self.assertEqual({row["case"]: (row["lamina"], row["peer"]) for row in json.loads(outcome.stdout)},
+                         {"cost/library_on_disk": (3, 51),
+                          "cost/library_on_disk_with_blas_and_openmp": (43, 60)})
+
     def test_memory_of_training(self):
         case = "training_step/cnn/nhwc"
         row, = self.rows([lamina(case, 1.0)], [record("libtorch", case, 1.0)], "--build", str(self.folder), "--filter",
@@ -387,8 +660,7 @@ class Accuracy(Programs):
 
     def setUp(self):
         super().setUp()
-        for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                     "t10k-labels-idx1-ubyte"):
+        for name in (FIRST_FILE, "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
             (self.folder / name).touch()
         (self.folder / "bench/peers").mkdir(parents=True)
 
@@ -405,9 +677,11 @@ print(json.dumps({{"accuracy": {accuracies!r}[epochs - 1], "seconds": seconds, "
 """, encoding="utf-8")
         path.chmod(0o755)
 
+    def options(self, *arguments):
+        return ("--lamina", "none", "--accuracy", "--build", self.folder, "--data", self.folder, *arguments)
+
     def accuracy(self, *arguments):
-        return self.run_programs("--lamina", "none", "--accuracy", "--build", self.folder, "--data", self.folder,
-                                 *arguments)
+        return self.run_plainly("--threads", "1", *self.options(*arguments))
 
     def test_the_shortest_training_that_reaches_the_goal(self):
         self.learner("bench/lamina_accuracy", [0.985, 0.991, 0.994, 0, 0], 10, "nhwc")
@@ -430,10 +704,44 @@ print(json.dumps({{"accuracy": {accuracies!r}[epochs - 1], "seconds": seconds, "
         self.assertIn("NOTICE: there is no libtorch", outcome.stderr)
         self.assertRegex(outcome.stdout, r"accuracy/mlp/98\.0 \[s\] +1 +22 \(22\) +- ")
 
+    def test_a_training_that_dies_is_named(self):
+        self.learner("bench/lamina_accuracy", [0.985, 0.991, 0.994, 0, 0], 10, "nhwc")
+        self.learner("bench/peers/libtorch_accuracy", [0.992], 100, "nchw")
+        outcome = self.accuracy("--seeds", "1", "--json")
+        self.assertEqual(outcome.returncode, 1)
+        rows = {row["case"]: (row["lamina"], row["peer"]) for row in json.loads(outcome.stdout)}
+        self.assertEqual(rows["accuracy/cnn/99.0"], (42.0, 202.0))
+        self.assertIsNone(rows["accuracy/cnn/99.3"][1])
+        self.assertIn("FAILED: libtorch: 4 of 8 runs, the last of them: status 1", outcome.stderr)
+
     def test_without_the_files(self):
-        outcome = self.accuracy("--data", self.folder / "none")
+        (self.folder / FIRST_FILE).unlink()
+        for more in ((), ("--check-arguments",)):
+            self.assert_refused("--accuracy needs the four files of MNIST (scripts/fetch_mnist.sh, or --data FOLDER); "
+                                f"got '{self.folder}', which lacks some", *self.options(*more))
+
+    def test_without_a_build(self):
+        self.assert_refused("--accuracy needs --build", "--accuracy", "--data", self.folder)
+        outcome = self.accuracy()
         self.assertEqual(outcome.returncode, 2)
-        self.assertIn("scripts/fetch_mnist.sh", outcome.stderr)
+        self.assertIn(f"--build must hold bench/lamina_accuracy; got '{self.folder}'", outcome.stderr)
+
+    def test_the_folder_of_the_files_is_relative_to_the_one_that_is_named(self):
+        outcome = self.run_plainly("--check-arguments", "--accuracy", "--relative-to", self.folder.parent, "--data",
+                                   self.folder.name)
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+
+    def test_what_it_does_not_look_at_is_refused(self):
+        for ignored in (("--filter", "cnn"), ("--quick",), ("--rounds", "2"), ("--seconds", "1"), ("--compare",),
+                        ("--compare", "file"), ("--write-baseline", "file")):
+            self.assert_refused(f"{ignored[0]} must stand alone, because --accuracy ignores it",
+                                *self.options(*ignored))
+
+    def test_numbers_that_train_nothing_are_refused(self):
+        for option in ("--seeds", "--steps"):
+            for value in ("0", "-1", "few"):
+                self.assert_refused(f"{option}: must be a whole number from 1 on; got '{value}'",
+                                    *self.options(option, value))
 
 
 @unittest.skipUnless(importlib.util.find_spec("numpy"), "no NumPy")
@@ -478,6 +786,13 @@ python_harness.main("peer", {{"a/b": case, "c": case}}, lambda threads: None, ab
         self.assertGreaterEqual(measured["samples"], 3)
         self.assertLessEqual(measured["minimum"], measured["median"])
         self.assertGreater(end["peak_memory"], 1)
+
+    def test_disturbed_samples_are_left_out_where_there_are_others(self):
+        sampler = self.harness.Sampler(1)
+        sampler.clean, sampler.disturbed = [4.0, 2.0], [1.0, 90.0, 80.0]
+        self.assertEqual(sampler.record(), {"median": 3.0, "minimum": 2.0, "samples": 5, "disturbed": 3})
+        sampler.clean = []
+        self.assertEqual(sampler.record(), {"median": 80.0, "minimum": 1.0, "samples": 3, "disturbed": 3})
 
 
 result = unittest.main(argv=sys.argv[:1], exit=False).result

@@ -145,7 +145,8 @@ class Bench(Machine):
 
     def setUp(self):
         super().setUp()
-        shutil.copytree(source_root / "scripts", self.folder / "tree" / "scripts")
+        for part in ("scripts", "bench"):
+            shutil.copytree(source_root / part, self.folder / "tree" / part, ignore=shutil.ignore_patterns("*.pyc"))
         for tool in ("grep", "touch", "readlink"):
             (self.path / tool).symlink_to(shutil.which(tool))
         self.install("meson", f'''echo "meson $*" >> {self.folder}/asked
@@ -157,6 +158,11 @@ echo '"name": "libtorch", "value": "", "name": "onednn", "value": false, ' > "$2
         self.install("pkg-config", "exit 0\n")
         self.install("apt-get", "exit 1\n")
 
+    def install_python(self, script):
+        """One that checks the arguments of bench/compare.py and does what a test wants otherwise."""
+        self.install("python3", f'''[[ " $* " = *" --check-arguments "* ]] && exec {sys.executable} "$@"
+{script}''')
+
     def bench(self, *arguments):
         return subprocess.run([self.path / "bash", self.folder / "tree/scripts/bench.sh", *arguments], text=True,
                               capture_output=True, check=False, cwd=self.folder,
@@ -167,18 +173,18 @@ echo '"name": "libtorch", "value": "", "name": "onednn", "value": false, ' > "$2
 
     def test_without_any_peer_lamina_is_measured(self):
         self.install("c++", "exit 1\n")  # no header of oneDNN
-        self.install("python3", '[ "$1" = -c ] && exit 1\necho "$@"\n')  # nor a module venv
+        self.install_python('[ "$1" = -c ] && exit 1\necho "$@"\n')  # nor a module venv
         outcome = self.bench("--filter", "dense/.*")
         self.assertEqual(0, outcome.returncode, outcome.stderr)
         for name in ("libtorch", "oneDNN", "TensorFlow"):
             self.assertIn(f"NOTICE: {name} could not be installed", outcome.stderr)
         self.assertEqual("bench/compare.py --lamina build-bench/lamina/bench/lamina_bench --build build-bench/lamina "
-                         "--filter dense/.*\n", outcome.stdout)
+                         f"--relative-to {self.folder} --filter dense/.*\n", outcome.stdout)
         self.assertNotIn("meson configure", self.asked())
 
     def test_with_all_peers(self):
         self.install("c++", "exit 0\n")
-        self.install("python3", '''if [ "$1 $2" = "-m venv" ]; then
+        self.install_python('''if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$3/bin"
   printf '#!/bin/bash\\n[ "$1" = -W ] && echo /some/torch || exit 0\\n' > "$3/bin/python"
   chmod +x "$3/bin/python"
@@ -199,6 +205,38 @@ elif [ "$1" != -c ]; then echo "$@"; fi
         outcome = self.bench("--help")
         self.assertEqual(0, outcome.returncode)
         self.assertIn("--accuracy", outcome.stdout)
+        deep = self.folder / "a/b"
+        deep.mkdir(parents=True)
+        again = subprocess.run([self.path / "bash", "../../tree/scripts/bench.sh", "--help"], text=True, check=False,
+                               capture_output=True, cwd=deep, env={"PATH": str(self.path)})
+        self.assertEqual(outcome.stdout, again.stdout, "from anywhere")
+
+    def test_wrong_arguments_are_refused_before_anything_is_installed_or_built(self):
+        self.install_python(f"echo python3 >> {self.folder}/asked\n")
+        self.install("apt-get", f"echo apt-get >> {self.folder}/asked\n")
+        (self.folder / "damaged.json").write_text("{}", encoding="utf-8")
+        for arguments, expected in ((["--rounds", "0"], "--rounds: must be a whole number from 1 on"),
+                                    (["--nonsense"], "unrecognized arguments: --nonsense"),
+                                    (["--accuracy", "--quick"], "--quick must stand alone"),
+                                    (["--accuracy", "--data", "none"], f"got '{self.folder}/none', which lacks some"),
+                                    (["--compare", "damaged.json"], f"got '{self.folder}/damaged.json'")):
+            outcome = self.bench(*arguments)
+            self.assertEqual(2, outcome.returncode, outcome.stderr)
+            self.assertIn(expected, outcome.stderr)
+            self.assertFalse((self.folder / "asked").exists(), arguments)
+
+    def test_files_are_those_of_the_caller_and_without_a_name_that_of_the_sources(self):
+        self.install("c++", "exit 1\n")
+        # The last call is the real one, but only the arguments are looked at.
+        self.install("python3", f'''[ "$1" = -c ] && exit 1
+exec {sys.executable} "$@" --check-arguments''')
+        kept = (source_root / "bench/baseline.json").read_text(encoding="utf-8")
+        (self.folder / "mine.json").write_text(kept, encoding="utf-8")
+        for argument in ("--compare=mine.json", "--compare", "--write-baseline=new.json", "--write-baseline"):
+            outcome = self.bench(argument)
+            self.assertEqual(0, outcome.returncode, outcome.stderr)
+        (self.folder / "tree/bench/baseline.json").unlink()
+        self.assertIn(f"got '{self.folder.resolve()}/tree/bench/baseline.json'", self.bench("--compare").stderr)
 
 
 class Setup(Machine):
