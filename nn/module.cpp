@@ -18,7 +18,9 @@ std::string snake_case_of(const std::type_info& info) {
   char* demangled = abi::__cxa_demangle(info.name(), nullptr, nullptr, &status);
   std::string name = status == 0 ? demangled : info.name();
   std::free(demangled);
-  name = name.substr(0, name.find('<'));
+  for (auto open = name.rfind('<'); open != std::string::npos; open = name.rfind('<')) {
+    name.erase(open, name.find('>', open) - open + 1);  // the innermost arguments first
+  }
   const auto scope = name.rfind("::");
   if (scope != std::string::npos) name = name.substr(scope + 2);
   std::string result;
@@ -98,26 +100,38 @@ class ParameterCollector : public Visitor<T> {
 template <Scalar T>
 class NamingVisitor : public Visitor<T> {
  public:
+  // Names the tree below `root`, which may itself be part of one that was named as a whole.
+  void name(Module<T>& root) {
+    const bool part = root.named_by_ != nullptr && root.named_by_ != &root;
+    prefix_ = part ? root.path_ : std::string();
+    root_ = part ? root.named_by_ : &root;
+    this->walk(root);
+  }
   bool met(const Module<T>& module) const { return modules_.contains(&module); }
 
  protected:
   void module(const std::string& path, Module<T>& module) override {
     require_new(path, "module");
-    module.path_ = path;
+    module.path_ = whole(path);
+    module.named_by_ = root_;
     modules_.insert(&module);
   }
   // A tied parameter keeps the first of its names.
   void parameter(const std::string& path, Parameter<T>& parameter) override {
     require_new(path, "parameter");
-    if (named_.insert(parameter.data().get()).second) parameter.data()->path = path;
+    if (named_.insert(parameter.data().get()).second) parameter.data()->path = whole(path);
   }
   void buffer(const std::string& path, Buffer<T>& buffer) override {
     require_new(path, "buffer");
-    if (named_.insert(buffer.data().get()).second) buffer.data()->path = path;
+    if (named_.insert(buffer.data().get()).second) buffer.data()->path = whole(path);
   }
   void counter(const std::string& path, Counter&) override { require_new(path, "counter"); }
 
  private:
+  std::string whole(const std::string& path) const {
+    if (prefix_.empty() || path.empty()) return prefix_ + path;
+    return prefix_ + "." + path;
+  }
   void require_new(const std::string& path, const char* kind) {
     if (paths_.insert(path).second) return;
     throw StateError("visit", std::string("names within a module must differ; got two members at "
@@ -125,6 +139,8 @@ class NamingVisitor : public Visitor<T> {
                                   path + "', the second is a " + kind);
   }
 
+  std::string prefix_;
+  const Module<T>* root_ = nullptr;
   std::unordered_set<std::string> paths_;
   std::unordered_set<const void*> named_;
   std::unordered_set<const void*> modules_;
@@ -219,7 +235,7 @@ void Module<T>::prepare(const Shape& input, const Context<T>& ctx) const {
     return;
   }
   NamingVisitor<T> visitor;
-  visitor.walk(*const_cast<Module<T>*>(ctx.root));
+  visitor.name(*const_cast<Module<T>*>(ctx.root));
   if (!complete && !visitor.met(*this)) {
     throw StateError(type(),
                      "a module with parameters must be listed in the visit of the module that "
@@ -266,7 +282,7 @@ std::string Module<T>::type() const {
 template <Scalar T>
 void Module<T>::name_tree() {
   NamingVisitor<T> visitor;
-  visitor.walk(*this);
+  visitor.name(*this);
 }
 
 template <Scalar T>

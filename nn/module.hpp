@@ -136,7 +136,8 @@ class Module {
   std::vector<std::shared_ptr<ParameterData<T>>> parameters();
   // Sum of the penalties of all regularized parameters; a constant 0 where there are none.
   Penalty<T> regularization(const Context<T>& ctx) { return Penalty<T>(*this, ctx); }
-  // Gives every module, parameter and buffer below this root its dotted path.
+  // Gives every module, parameter and buffer below this root its dotted path; a part of a tree that
+  // was named as a whole keeps the names that it has there.
   void name_tree();
   // Whether every parameter and buffer of the tree has a value.
   bool built() const;
@@ -228,6 +229,8 @@ class Module {
   }
 
   std::string path_;
+  // Whose naming gave the path; compared only. A copy belongs to nobody's tree yet.
+  const Module* named_by_ = nullptr;
   // How far the fast path of a call may trust this module. Atomic because const calls on many
   // threads may set it.
   enum class Prepared : std::uint8_t { no, built, named };

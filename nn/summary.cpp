@@ -14,7 +14,11 @@ class RowCollector : public Visitor<T> {
  public:
   std::vector<SummaryRow> rows;
 
-  SummaryRow& row(const std::string& path) { return rows[numbers_.at(path)]; }
+  // That of the module with this path; null where it is not listed.
+  SummaryRow* row(const std::string& path) {
+    const auto found = numbers_.find(path);
+    return found == numbers_.end() ? nullptr : &rows[found->second];
+  }
 
  protected:
   void module(const std::string& path, Module<T>& module) override {
@@ -42,9 +46,13 @@ class RowCollector : public Visitor<T> {
   }
 
  private:
-  SummaryRow& owner_of(const std::string& path) {
-    const auto dot = path.rfind('.');
-    return row(dot == std::string::npos ? std::string() : path.substr(0, dot));
+  // A member's own name may have dots, too.
+  SummaryRow& owner_of(std::string path) {
+    for (auto dot = path.rfind('.'); dot != std::string::npos; dot = path.rfind('.')) {
+      path.resize(dot);
+      if (SummaryRow* owner = row(path)) return *owner;
+    }
+    return rows.front();
   }
 
   std::map<std::string, std::size_t> numbers_;
@@ -106,9 +114,10 @@ Summary summarize(Module<T>& copy, const Shape& input) {
   RowCollector<T> collector;
   collector.walk(copy);
   for (const auto& call : calls.list) {
-    SummaryRow& row = collector.row(call.path);
-    row.output = call.output;
-    row.multiply_adds += call.multiply_adds;
+    SummaryRow* const row = collector.row(call.path);
+    if (!row) continue;
+    row->output = call.output;
+    row->multiply_adds += call.multiply_adds;
   }
   Summary summary{.input = input, .rows = std::move(collector.rows), .total = {}};
   const SummaryRow& root = summary.rows.front();

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <lamina/autograd/tensor/parallel.hpp>
-#include <lamina/optim/detail/check.hpp>
 #include <lamina/optim/clipping.hpp>
+#include <lamina/optim/detail/check.hpp>
+#include <unordered_set>
 
 namespace lamina {
 
@@ -91,6 +92,17 @@ void scale_gradient(Tensor<T>& gradient, double factor) {
   rewrite(gradient, [f = static_cast<T>(factor)](T g) { return g * f; });
 }
 
+// As the optimizers do: one that is given twice is one.
+template <Scalar T>
+ParameterList<T> once_each(const ParameterList<T>& parameters) {
+  ParameterList<T> result;
+  std::unordered_set<const void*> seen;
+  for (const auto& parameter : parameters) {
+    if (seen.insert(parameter.get()).second) result.push_back(parameter);
+  }
+  return result;
+}
+
 void check_norm(const char* who, double limit, const ClipNormOptions& options) {
   detail::positive(who, "limit", limit);
   detail::require(options.order >= 1, who,
@@ -127,13 +139,14 @@ double clip_gradients_by_global_norm(const ParameterList<T>& parameters, double 
                                      const ClipNormOptions& options) {
   check_norm("clip_gradients_by_global_norm", limit, options);
   double total = 0;
-  for (const auto& parameter : parameters) {
+  const ParameterList<T> distinct = once_each(parameters);
+  for (const auto& parameter : distinct) {
     if (!parameter->gradient.defined()) continue;
     total = joined(total, power_sum(parameter->gradient, options.order), options.order);
   }
   const double norm = root(total, options.order);
   const double factor = detail::clip_factor(norm, limit, options.formula);
-  for (const auto& parameter : parameters) {
+  for (const auto& parameter : distinct) {
     if (parameter->gradient.defined()) scale_gradient(parameter->gradient, factor);
   }
   return norm;

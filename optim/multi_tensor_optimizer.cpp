@@ -141,6 +141,8 @@ void MultiTensorOptimizer<T>::resolve(Entry& entry) const {
     entry.trainable = group.trainable;
     break;
   }
+  // One that does not fit the parameter refuses it now, and not after the update.
+  if (entry.parameter->constraint) entry.parameter->constraint(entry.parameter->value);
   entry.resolved = true;
 }
 

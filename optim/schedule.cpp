@@ -91,20 +91,21 @@ struct Kind {
   const char* name;
   double (*value)(Numbers, double step);
   std::size_t least, most;  // how many numbers
+  int steps = -1;           // which of them is divided by
 };
 
 constexpr std::size_t kAny = 100000;
 constexpr Kind kKinds[] = {
     {"constant", [](Numbers n, double) { return n[0]; }, 1, 1},
-    {"exponential_decay", exponential_value, 4, 4},
-    {"inverse_time_decay", inverse_time_value, 4, 4},
+    {"exponential_decay", exponential_value, 4, 4, 1},
+    {"inverse_time_decay", inverse_time_value, 4, 4, 1},
     {"piecewise_constant", piecewise_value, 1, kAny},
-    {"polynomial_decay", polynomial_value, 5, 5},
-    {"cosine_decay", cosine_value, 6, 6},
-    {"step_decay", step_value, 3, 3},
+    {"polynomial_decay", polynomial_value, 5, 5, 1},
+    {"cosine_decay", cosine_value, 6, 6, 1},
+    {"step_decay", step_value, 3, 3, 1},
     {"multi_step_decay", multi_step_value, 2, kAny},
-    {"linear_schedule", linear_value, 4, 4},
-    {"one_cycle", one_cycle_value, 7, 7},
+    {"linear_schedule", linear_value, 4, 4, 3},
+    {"one_cycle", one_cycle_value, 7, 7, 0},
 };
 
 const Kind* find_kind(std::string_view name) {
@@ -129,6 +130,15 @@ void require_ascending(const char* who, const char* field, std::span<const std::
             std::string(field) + " must be at least 0 and ascend; got " + std::to_string(steps[i]) +
                 " at position " + std::to_string(i));
   }
+}
+
+// What every schedule that lamina's functions make has.
+void require_range(const std::string& name, Numbers numbers) {
+  for (const double number : numbers) at_least("schedule", "each number of " + name, number, 0);
+  const int steps = find_kind(name)->steps;
+  if (steps < 0) return;
+  at_least("schedule", "the number of steps of " + name, numbers[static_cast<std::size_t>(steps)],
+           1);
 }
 
 void check_one_cycle(const OneCycleOptions& o) {
@@ -207,7 +217,9 @@ Schedule Schedule::parse(std::string_view written) {
     numbers.push_back(number);
     rest.remove_prefix(more ? used + 1 : used);
   }
-  return Schedule(std::string(written.substr(0, open)), std::move(numbers));
+  Schedule schedule(std::string(written.substr(0, open)), std::move(numbers));
+  require_range(schedule.name_, schedule.numbers_);
+  return schedule;
 }
 
 Schedule exponential_decay(const ExponentialDecayOptions& o) {

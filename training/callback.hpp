@@ -49,7 +49,7 @@ class TrainingRun {
   virtual double learning_rate() const = 0;
   virtual void set_learning_rate(double rate) = 0;
 
-  // Ends the run after this step or epoch.
+  // Ends the run after this step or epoch. A run that goes on with its checkpoint has ended, too.
   virtual void stop(const std::string& reason) = 0;
 
   // Writes a checkpoint of everything into the folder, as <prefix>-<number>.lamina, and keeps the

@@ -34,7 +34,8 @@ class Checkpointing final : public Callback {
     best_due_ = monitor_ && monitor_->improved(run);
   }
   void save_point(TrainingRun& run) override {
-    if (due_ || run.interrupted) save(run, options_.keep, "checkpoint");
+    const bool ends = run.interrupted || !run.history.stop_reason.empty();
+    if (due_ || ends) save(run, options_.keep, "checkpoint");
     if (best_due_) save(run, 1, "best");
     due_ = best_due_ = false;
   }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -19,6 +20,7 @@ class CsvLog final : public Callback {
   void training_began(TrainingRun& run) override {
     if (!run.resumed) lines_ = 0;
     std::string text = header(run.history.names());
+    lines_ = std::min(lines_, run.epoch);
     for (std::int64_t epoch = 0; epoch < lines_; ++epoch) text += line(run.history, epoch);
     write(text, std::ios::trunc);
   }

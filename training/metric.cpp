@@ -105,7 +105,8 @@ Tensor<std::int64_t> predicted_classes(const Tensor<T>& scores) {
     const T* row = scores.data() + i * classes;
     best[i] = 0;
     for (std::int64_t c = 1; c < classes; ++c) {
-      if (row[c] > row[best[i]]) best[i] = c;
+      const T most = row[best[i]];
+      if (row[c] > most || (most != most && row[c] == row[c])) best[i] = c;
     }
   }
   return result;

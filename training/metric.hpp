@@ -55,7 +55,8 @@ std::shared_ptr<Metric> accuracy(const AccuracyOptions& options = {});
 // Share of the examples whose label is among the k largest scores: "top_5".
 std::shared_ptr<Metric> top_k(std::int64_t k, const AccuracyOptions& options = {});
 
-// The class with the largest score, per row: (N, C) -> (N).
+// The class with the largest score, per row: (N, C) -> (N). A NaN is never the largest; where all
+// are NaN it is class 0.
 template <Scalar T>
 Tensor<std::int64_t> predicted_classes(const Tensor<T>& scores);
 

@@ -17,9 +17,16 @@ void check(const TrainerOptions<T>& options) {
   std::set<std::string> names{"loss", "learning_rate"};
   for (const auto& metric : options.metrics) {
     if (!metric) throw ArgumentError("trainer", "metrics must not be null; got a null pointer");
-    if (names.insert(metric->name()).second) continue;
-    throw ArgumentError("trainer",
-                        "metrics must have different names; got '" + metric->name() + "' twice");
+    const std::string name = metric->name();
+    if (!names.insert(name).second) {
+      throw ArgumentError("trainer", "metrics must have different names; got '" + name + "' twice");
+    }
+    if (name.starts_with("val_")) {
+      throw ArgumentError("trainer",
+                          "names that begin with 'val_' are those of the validation; "
+                          "got a metric '" +
+                              name + "'");
+    }
   }
 }
 
@@ -107,7 +114,14 @@ Tensor<T> Trainer<T>::predict(const Dataset& data, const EvaluateOptions& option
                                    "{} examples",
                                    shape.to_string(), count));
     }
-    if (!all.defined()) all = Tensor<T>::uninitialized(shape.with(0, data.size()));
+    const Shape whole = shape.with(0, data.size());
+    if (!all.defined()) all = Tensor<T>::uninitialized(whole);
+    if (!(all.shape() == whole)) {
+      throw ShapeError("trainer",
+                       fmt::format("every batch must give predictions of the same shape; got {}, "
+                                   "expected {}",
+                                   shape.to_string(), all.shape().with(0, count).to_string()));
+    }
     const std::int64_t row = prediction.size() / count;
     std::copy_n(prediction.value().data(), prediction.size(), all.mutable_data() + done * row);
     done += count;

@@ -58,7 +58,9 @@ struct FitOptions {
   std::int64_t epochs = 1;
   std::int64_t batch_size = 32;
   std::optional<Dataset> validation = {};
-  std::uint64_t seed = 42;  // of initial values, dropout and the order of the examples
+  // Of initial values, dropout and the order of the examples. A later fit() of the same trainer
+  // goes on with random numbers and orders of its own.
+  std::uint64_t seed = 42;
   CallbackList callbacks = {};
   bool shuffle = true;
   bool drop_last = false;     // leave out a last batch of fewer examples

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <lamina/autograd/kernels/arithmetic.hpp>
 #include <lamina/autograd/kernels/loops.hpp>
+#include <lamina/autograd/tensor/error.hpp>
 
 namespace lamina::kernels {
 
@@ -55,6 +56,11 @@ Tensor<T> divide_into(const Tensor<T>& x, T dividend) {
 
 template <Scalar T>
 void add_in_place(Tensor<T>& sum, const Tensor<T>& addend) {
+  if (!(sum.shape() == addend.shape())) {
+    throw ShapeError("add_in_place", "the addend must have the sum's shape; got " +
+                                         addend.shape().to_string() + ", expected " +
+                                         sum.shape().to_string());
+  }
   if (!sum.unique()) {
     sum = add(sum, addend);
     return;

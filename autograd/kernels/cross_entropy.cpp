@@ -152,8 +152,10 @@ Tensor<T> sigmoid_cross_entropy(const Tensor<T>& x, const Tensor<T>& t, const Te
   return zip_to<T>(
       "sigmoid_cross_entropy",
       [](T v, T target, T positive) {
-        const T tail = std::log1p(std::exp(-std::abs(v))) + (v < 0 ? -v : T{0});
-        return (1 - target) * v + (1 + (positive - 1) * target) * tail;
+        // (1 - t) softplus(x) + p t softplus(-x), what is large in both taken apart.
+        const T tail = std::log1p(std::exp(-std::abs(v)));
+        const T of_one = positive * target, of_zero = 1 - target;
+        return (of_zero + of_one) * tail + (v < 0 ? -of_one * v : of_zero * v);
       },
       x, t, p);
 }
@@ -163,9 +165,9 @@ Tensor<T> sigmoid_cross_entropy_slope(const Tensor<T>& x, const Tensor<T>& t, co
   return zip_to<T>(
       "sigmoid_cross_entropy",
       [](T v, T target, T positive) {
-        const T e = std::exp(-std::abs(v));
-        const T complement = (v < 0 ? T{1} : e) / (1 + e);  // sigmoid(-x)
-        return (1 - target) - (1 + (positive - 1) * target) * complement;
+        // (1 - t) sigmoid(x) - p t sigmoid(-x): neither loses what is small.
+        const T e = std::exp(-std::abs(v)), near = 1 / (1 + e), far = e / (1 + e);
+        return (1 - target) * (v < 0 ? far : near) - positive * target * (v < 0 ? near : far);
       },
       x, t, p);
 }

@@ -152,12 +152,12 @@ struct Runs {
 };
 Runs runs_of(const Shape& shape, unsigned mask);
 
-template <class Reducer, Scalar T>
-Tensor<T> reduce(const Tensor<T>& x, unsigned mask, double divisor = 1) {
+template <Scalar Out, class Reducer, Scalar T>
+Tensor<Out> reduce_to(const Tensor<T>& x, unsigned mask, double divisor = 1) {
   using A = typename Reducer::A;
   const Runs runs = runs_of(x.shape(), mask);
-  Tensor<T> result = Tensor<T>::uninitialized(reduced_shape(x.shape(), mask, true));
-  T* out = result.mutable_data();
+  Tensor<Out> result = Tensor<Out>::uninitialized(reduced_shape(x.shape(), mask, true));
+  Out* out = result.mutable_data();
   if (runs.count == 1) {
     reduce_pass<Reducer>(x.data(), runs.list[0], out, divisor);
     return result;
@@ -176,6 +176,11 @@ Tensor<T> reduce(const Tensor<T>& x, unsigned mask, double divisor = 1) {
     }
   }
   return result;
+}
+
+template <class Reducer, Scalar T>
+Tensor<T> reduce(const Tensor<T>& x, unsigned mask, double divisor = 1) {
+  return reduce_to<T, Reducer>(x, mask, divisor);
 }
 
 }  // namespace lamina::kernels

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <lamina/autograd/kernels/reduce.hpp>
 #include <lamina/autograd/kernels/reduction.hpp>
@@ -90,6 +91,15 @@ Tensor<T> sum_of_squares(const Tensor<T>& x, unsigned mask, double divisor) {
 }
 
 template <Scalar T>
+Tensor<T> norm(const Tensor<T>& x, unsigned mask) {
+  const Tensor<double> squares = reduce_to<double, SumOfSquares>(x, mask);
+  Tensor<T> result = Tensor<T>::uninitialized(squares.shape());
+  std::transform(squares.data(), squares.data() + squares.size(), result.mutable_data(),
+                 [](double sum) { return static_cast<T>(std::sqrt(sum)); });
+  return result;
+}
+
+template <Scalar T>
 Tensor<T> prod(const Tensor<T>& x, unsigned mask) {
   return reduce<Product>(x, mask);
 }
@@ -129,6 +139,7 @@ Tensor<T> shares_of(const Tensor<T>& x, const Tensor<T>& extremum, unsigned mask
 #define LAMINA_REDUCTION(T)                                              \
   template Tensor<T> sum(const Tensor<T>&, unsigned, double);            \
   template Tensor<T> sum_of_squares(const Tensor<T>&, unsigned, double); \
+  template Tensor<T> norm(const Tensor<T>&, unsigned);                   \
   template Tensor<T> prod(const Tensor<T>&, unsigned);                   \
   template Tensor<T> max(const Tensor<T>&, unsigned);                    \
   template Tensor<T> min(const Tensor<T>&, unsigned);                    \

@@ -18,6 +18,9 @@ template <Scalar T>
 Tensor<T> sum(const Tensor<T>& x, unsigned mask, double divisor = 1);
 template <Scalar T>
 Tensor<T> sum_of_squares(const Tensor<T>& x, unsigned mask, double divisor = 1);
+// The root of the sum of squares, which may be larger than T holds.
+template <Scalar T>
+Tensor<T> norm(const Tensor<T>& x, unsigned mask);
 template <Scalar T>
 Tensor<T> prod(const Tensor<T>& x, unsigned mask);
 

@@ -3,6 +3,7 @@
 #include <lamina/autograd/ops/arithmetic.hpp>
 #include <lamina/autograd/ops/exponential.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
+#include <lamina/autograd/ops/selection.hpp>
 
 namespace lamina {
 
@@ -112,7 +113,12 @@ Variable<T> pow(const Variable<T>& base, const Variable<T>& exponent) {
                        const Variable<T> both = at_zero * Variable<T>(kernels::is_zero(p.value()));
                        add_summed(b, 0, b.gradient() * p * pow(x, p - 1 + both));
                      }
-                     if (b.wants(1)) add_summed(b, 1, b.gradient() * b.output() * log(x + at_zero));
+                     if (b.wants(1)) {
+                       const Variable<T> zero(Tensor<T>::scalar(T{0}));
+                       const Variable<T> y = where(at_zero.value().template cast<std::uint8_t>(),
+                                                   zero, b.output());  // which may be infinite
+                       add_summed(b, 1, b.gradient() * y * log(x + at_zero));
+                     }
                    });
 }
 

@@ -12,7 +12,7 @@
 
 namespace lamina {
 
-// sum += addend, same shapes; writes in place where `sum` alone owns its storage.
+// sum += addend, same shapes (else ShapeError); writes in place where `sum` alone owns its storage.
 template <Scalar T>
 void add_in_place(Tensor<T>& sum, const Tensor<T>& addend);
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <lamina/autograd/kernels/cross_entropy.hpp>
 #include <lamina/autograd/op.hpp>
@@ -7,6 +8,7 @@
 #include <lamina/autograd/ops/exponential.hpp>
 #include <lamina/autograd/ops/loss.hpp>
 #include <lamina/autograd/ops/reduction.hpp>
+#include <lamina/autograd/ops/selection.hpp>
 #include <lamina/autograd/ops/shape.hpp>
 #include <lamina/autograd/ops/softmax.hpp>
 #include <lamina/autograd/tensor/error.hpp>
@@ -27,6 +29,14 @@ struct Setting {
   Tensor<double> weights;  // what kernel.weights points into
 
   Shape kept(const Shape& logits) const { return logits.with(axis, 1); }
+
+  // 1 for examples that count, 0 for those that are ignored, shaped to broadcast to the logits.
+  Tensor<std::uint8_t> counted(const Tensor<std::int64_t>& labels, const Shape& logits) const {
+    Tensor<std::uint8_t> mask = Tensor<std::uint8_t>::uninitialized(kept(logits));
+    std::transform(labels.data(), labels.data() + labels.size(), mask.mutable_data(),
+                   [&](std::int64_t label) { return label != kernel.ignore ? 1 : 0; });
+    return mask;
+  }
 
   // The class weights, shaped to multiply the logits.
   template <Scalar T>
@@ -138,7 +148,10 @@ Variable<T> softmax_cross_entropy_per_example(const Variable<T>& logits,
         Tensor<T> result = Tensor<T>::uninitialized(x.shape());
         if (b.with_graph()) {
           kernels::cross_entropy_coefficients(setting.kernel, labels.data(), result.mutable_data());
-          b.add(0, composed_gradient<T>(setting, b.gradient(), x, result));
+          // What is ignored may hold NaN.
+          const Variable<T> counted =
+              setting.kernel.ignore ? keep_where(setting.counted(labels, x.shape()), x) : x;
+          b.add(0, composed_gradient<T>(setting, b.gradient(), counted, result));
         } else {
           kernels::softmax_cross_entropy_gradient(setting.kernel, b.gradient().value().data(),
                                                   x.value().data(), labels.data(),
@@ -227,7 +240,7 @@ Variable<T> sigmoid_cross_entropy_per_element(const Variable<T>& logits, const V
                      if (b.wants(0) && !b.with_graph()) {
                        b.add(0, g * kernels::sigmoid_cross_entropy_slope(x.value(), t.value(), p));
                      } else if (b.wants(0)) {
-                       b.add(0, g * ((1 - t) - (1 + t * (Variable<T>(p) - 1)) * sigmoid(-x)));
+                       b.add(0, g * ((1 - t) * sigmoid(x) - Variable<T>(p) * t * sigmoid(-x)));
                      }
                      if (b.wants(1)) b.add(1, g * ((Variable<T>(p) - 1) * softplus(-x) - x));
                    });

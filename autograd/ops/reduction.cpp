@@ -157,8 +157,7 @@ Variable<T> prod(const Variable<T>& x, const Axes& axes, bool keepdims) {
 template <Scalar T>
 Variable<T> norm(const Variable<T>& x, const Axes& axes, bool keepdims) {
   const Reduced r = reduced(x.shape(), axes, keepdims, "norm");
-  return record<T>("norm", {x},
-                   kernels::sqrt(kernels::sum_of_squares(x.value(), r.mask)).reshaped(r.result),
+  return record<T>("norm", {x}, kernels::norm(x.value(), r.mask).reshaped(r.result),
                    with_output(save(x)), [r](Backward<T>& b) {
                      // A norm of 0 is divided as 1: x is 0 there, and so is the gradient.
                      const Variable<T> divisor = b.output() + kernels::is_zero(b.output().value());

@@ -4,6 +4,7 @@
 #include <lamina/autograd/ops/reduction.hpp>
 #include <lamina/autograd/ops/shape.hpp>
 #include <lamina/autograd/tensor/error.hpp>
+#include <limits>
 #include <string>
 
 namespace lamina {
@@ -191,9 +192,14 @@ void check_pads(const Variable<T>& x, std::span<const Pad> pads) {
                                 " for " + x.shape().to_string());
   }
   for (const Pad& one : pads) {
+    const std::string found =
+        "; got (" + std::to_string(one.before) + ", " + std::to_string(one.after) + ")";
     if (one.before < 0 || one.after < 0) {
-      throw ArgumentError("pad", "pads must not be negative; got (" + std::to_string(one.before) +
-                                     ", " + std::to_string(one.after) + ")");
+      throw ArgumentError("pad", "pads must not be negative" + found);
+    }
+    // Their sum with an extent then fits in 64 bits.
+    if (std::max(one.before, one.after) > std::numeric_limits<std::int64_t>::max() / 4) {
+      throw ArgumentError("pad", "pads must be below 2^61" + found);
     }
   }
 }

@@ -50,7 +50,10 @@ void TreeCall<T>::finish() {
 template <Scalar T>
 bool TreeCall<T>::undo() noexcept {
   if (!updates_ && ctx_.collected) ctx_.collected->shrink(collected_before_);
-  for (const auto& parameter : parameters_) parameter->value = Tensor<T>();
+  for (const auto& parameter : parameters_) {
+    parameter->value = Tensor<T>();
+    parameter->anchor = {};  // a tape may watch the value that is gone
+  }
   for (const auto& buffer : buffers_) buffer->value = Tensor<T>();
   return !parameters_.empty() || !buffers_.empty();
 }

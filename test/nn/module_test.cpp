@@ -58,6 +58,16 @@ Net network() {
   return net;
 }
 
+template <class T>
+struct Holder {
+  struct Held : Module<double> {
+    void visit(Visitor<double>&) override {}
+    Variable<double> forward(const Variable<double>& x, const Context<double>&) const override {
+      return x;
+    }
+  };
+};
+
 template <class... Members>
 class Listed : public Module<double> {
  public:
@@ -104,6 +114,37 @@ BOOST_AUTO_TEST_CASE(paths_are_dotted_from_the_root) {
   BOOST_TEST(paths == expected, boost::test_tools::per_element());
   BOOST_TEST(net.path() == "");
   BOOST_TEST(net.at(0).path() == "block");
+}
+
+BOOST_AUTO_TEST_CASE(a_part_keeps_the_names_that_it_has_in_the_whole) {
+  const auto paths = [](Module<double>& module) {
+    std::vector<std::string> list;
+    for (const auto& parameter : module.parameters()) list.push_back(parameter->path);
+    return list;
+  };
+  using Paths = std::vector<std::string>;
+  const Paths whole{"block.in.kernel", "block.in.bias", "block.out.kernel",
+                    "block.out.bias",  "head.kernel",   "head.bias"};
+  for (const bool called : {false, true}) {
+    Net net = network();
+    Rng rng(1);
+    if (called) net(Tensor<double>::ones({2, 7}), building(rng));
+    BOOST_TEST(paths(net) == whole);
+    BOOST_TEST(paths(net.at(0)) == Paths(whole.begin(), whole.begin() + 4));
+    BOOST_TEST(paths(net.at(1)) == Paths(whole.begin() + 4, whole.end()));
+    if (called) {
+      load_state(net.at(0), state_of(net.at(0)));
+      BOOST_TEST(net.at(0).parameters()[0]->path == whole[0]);
+    }
+    // A copy is a tree of its own.
+    Dense<double> copy = dynamic_cast<Dense<double>&>(net.at(1));
+    BOOST_TEST(paths(copy) == (Paths{"kernel", "bias"}));
+    BOOST_TEST(paths(net) == whole);
+  }
+  // Named after its parts.
+  Net late = network();
+  BOOST_TEST(paths(late.at(1)) == (Paths{"kernel", "bias"}));
+  BOOST_TEST(paths(late) == whole);
 }
 
 BOOST_AUTO_TEST_CASE(parameters_before_the_first_call_are_the_ones_that_are_built) {
@@ -198,6 +239,25 @@ BOOST_AUTO_TEST_CASE(a_build_that_fails_takes_back_what_it_made) {
       });
   BOOST_TEST(!dense.kernel().defined());
   BOOST_TEST(!dense.built());
+}
+
+// The tape of the failed call lives on.
+BOOST_AUTO_TEST_CASE(a_call_after_a_failed_one_may_have_another_shape) {
+  struct Picky : Module<double> {
+    Dense<double> dense{{.units = 3}};
+    void visit(Visitor<double>& v) override { v("dense", dense); }
+    Variable<double> forward(const Variable<double>& x, const Context<double>& ctx) const override {
+      const auto y = dense(x, ctx);
+      if (x.shape()[1] == 6) throw ArgumentError("picky", "not this one");
+      return y;
+    }
+  } picky;
+  Tape<double> tape;
+  Rng rng(1);
+  const auto ctx = Context<double>::for_training(tape, rng);
+  BOOST_CHECK_THROW(picky(Tensor<double>::ones({2, 6}), ctx), ArgumentError);
+  tape.backward(sum(picky(Tensor<double>::ones({2, 4}), ctx)));
+  BOOST_TEST(picky.dense.kernel().gradient().shape().to_string() == "(4, 3)");
 }
 
 BOOST_AUTO_TEST_CASE(build_must_define_what_visit_lists) {
@@ -466,6 +526,7 @@ BOOST_AUTO_TEST_CASE(default_types_are_class_names) {
   };
   BOOST_TEST(Simple().type() == "simple");
   BOOST_TEST(Meter<float>().type() == "meter");
+  BOOST_TEST(Holder<std::vector<float>>::Held().type() == "held");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -60,6 +60,31 @@ BOOST_AUTO_TEST_CASE(normalizations_of_examples_in_a_table) {
   BOOST_TEST(table.total.buffers == 0);
 }
 
+BOOST_AUTO_TEST_CASE(names_with_dots_and_modules_that_are_not_listed) {
+  struct Odd : Module<double> {
+    Parameter<double> gamma;
+    ReLU<double> hidden;
+    void visit(Visitor<double>& v) override { v("scale.gamma", gamma); }
+    void build(const Shape& input, Builder<double>& builder) override {
+      builder("scale.gamma", gamma, Shape{input[1]}, ones());
+    }
+    Variable<double> forward(const Variable<double>& x, const Context<double>& c) const override {
+      return hidden(x * gamma(c), c);
+    }
+  };
+  Sequential<double> other;  // whose names its copy's members still bear
+  other.add<ReLU>({.name = "elsewhere"});
+  other.name_tree();
+  Odd odd;
+  odd.hidden = dynamic_cast<ReLU<double>&>(other.at(0));
+  Sequential<double> net;
+  net.add(std::move(odd));
+  const Summary table = summary(net, {1, 3});
+  BOOST_TEST(table.total.parameters == 3);
+  BOOST_TEST(table.rows[0].path == "odd");
+  BOOST_TEST(table.rows[0].parameters == 3);
+}
+
 BOOST_AUTO_TEST_CASE(nested_tied_and_frozen_modules) {
   struct Twice : Module<double> {
     Dense<double> a{{.units = 3}};

@@ -68,6 +68,13 @@ BOOST_AUTO_TEST_CASE(clipping_by_global_norm_looks_at_all_together) {
               3 * torch, 4 * torch, 12 * torch);
 }
 
+BOOST_AUTO_TEST_CASE(a_parameter_given_twice_is_clipped_once) {
+  auto p = pythagoras();
+  p.push_back(p.front());
+  BOOST_TEST(clip_gradients_by_global_norm(p, 6.5) == 13.0);
+  check_gradients(p, 1.5, 2, 6);
+}
+
 BOOST_AUTO_TEST_CASE(norms_of_other_orders) {
   const auto p = pythagoras();
   const double infinity = std::numeric_limits<double>::infinity();

@@ -2,6 +2,7 @@
 // memory.
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
+#include <lamina/nn/constraints.hpp>
 #include <lamina/optim/adam.hpp>
 #include <lamina/optim/rmsprop.hpp>
 #include <lamina/optim/sgd.hpp>
@@ -240,6 +241,17 @@ BOOST_AUTO_TEST_CASE(constraints_act_after_the_update) {
   w->gradient = filled({3}, 1);
   optimizer.step();
   check_close("w", w->value, Tensor<double>({3}, {0, 0.9, 0}), 1e-15);
+}
+
+BOOST_AUTO_TEST_CASE(a_constraint_that_does_not_fit_is_refused_before_the_update) {
+  const auto first = make_parameter("first", filled({3}, 1));
+  const auto bias = make_parameter("bias", filled({3}, 1));
+  bias->constraint = max_norm(2, {1});
+  SGD<double> optimizer({first, bias});
+  first->gradient = bias->gradient = filled({3}, 1);
+  for (int times = 0; times < 2; ++times) BOOST_CHECK_THROW(optimizer.step(), Error);
+  check_close("first", first->value, filled({3}, 1), 0);
+  check_close("bias", bias->value, filled({3}, 1), 0);
 }
 
 BOOST_AUTO_TEST_CASE(schedules_count_updates_and_can_be_replaced) {

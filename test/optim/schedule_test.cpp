@@ -122,6 +122,11 @@ BOOST_AUTO_TEST_CASE(a_text_that_is_no_schedule_is_refused) {
                            "piecewise_constant(1,2)", "(1)"}) {
     BOOST_CHECK_THROW(Schedule::parse(text), ArgumentError);
   }
+  for (const char* text :
+       {"constant(-1)", "constant(nan)", "constant(inf)", "polynomial_decay(0.1,0,0,1,0)",
+        "linear_schedule(1,1,1,0.5)", "one_cycle(0,0.3,1,0,1,1,1)", "piecewise_constant(1,-1,1)"}) {
+    BOOST_CHECK_THROW(Schedule::parse(text), ArgumentError);
+  }
   check_rejected("[schedule] the text must read name(number,...); got 'constant(x)'",
                  [] { Schedule::parse("constant(x)"); });
   check_rejected("[schedule] the name must be that of a schedule of lamina; got 'unknown'",

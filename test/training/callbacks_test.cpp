@@ -260,6 +260,23 @@ BOOST_AUTO_TEST_CASE(checkpoints_come_when_they_are_asked_for) {
   BOOST_TEST(count({.folder = "x", .keep = 100, .every_steps = 2}, 2) == 6u);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_a_callback_ends_is_saved) {
+  const TemporaryFolder folder;
+  auto net = small_net<float>();
+  std::int64_t steps = 0;
+  const auto stopper = on_step_end([&](TrainingRun& run) {
+    if (++steps == 6) run.stop("");
+  });
+  const History history = trainer_for(net).fit(
+      three_blobs(40, 1),
+      {.epochs = 9,
+       .batch_size = 10,
+       .callbacks = {checkpoint({.folder = folder.path().string(), .every_epochs = 4}), stopper}});
+  BOOST_TEST(steps == 6);
+  BOOST_TEST(history.stop_reason == "a callback ended the run");
+  BOOST_TEST(list_generations(folder.path().string()).size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(checkpoints_of_the_background_have_the_same_bytes) {
   const TemporaryFolder folder;
   std::vector<std::string> contents[2];

@@ -97,6 +97,15 @@ BOOST_AUTO_TEST_CASE(predicted_classes_are_the_largest_scores) {
                       });
 }
 
+BOOST_AUTO_TEST_CASE(a_score_of_nan_is_never_the_largest) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor<float> x({3, 3}, {nan, 1, 2, 1, nan, 0, nan, nan, nan});
+  BOOST_TEST(identical(predicted_classes(x), labels({2, 0, 0})));
+  const auto metric = accuracy()->copy();
+  metric->update(x, labels({2, 0, 0}));
+  BOOST_TEST(metric->value() == 2.0 / 3);
+}
+
 BOOST_AUTO_TEST_CASE(confusion_matrix_by_hand) {
   ConfusionMatrix matrix(3);
   matrix.update(scores(), labels({2, 1, 0, 1}));

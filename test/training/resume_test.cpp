@@ -120,6 +120,37 @@ BOOST_AUTO_TEST_CASE(a_run_ended_by_control_c_loses_no_step) {
   }
 }
 
+// Another metric of the same name.
+BOOST_AUTO_TEST_CASE(sums_of_another_length_are_refused) {
+  class Always final : public Metric {
+   public:
+    Always() : Metric(1) {}
+    std::string name() const override { return "accuracy"; }
+    void update(const Tensor<float>&, const Tensor<std::int64_t>&) override { sums_[0] = 1; }
+    void update(const Tensor<double>&, const Tensor<std::int64_t>&) override { sums_[0] = 1; }
+    double value() const override { return sums_[0]; }
+    std::unique_ptr<Metric> copy() const override { return std::make_unique<Always>(*this); }
+  };
+  const TemporaryFolder folder(Medium::memory);
+  const std::string path = folder.path().string();
+  const auto trained = [&](const std::shared_ptr<const Metric>& metric, bool resumed) {
+    auto net = small_net<float>();
+    Trainer<float> trainer(net, {.loss = SoftmaxCrossEntropy(),
+                                 .optimizer = sgd({.learning_rate = 0.1}),
+                                 .metrics = {metric}});
+    if (resumed) trainer.resume(path);
+    const auto before = values_of(net);
+    const std::string text = error_of([&] {
+      trainer.fit(three_blobs(20, 1),
+                  {.epochs = resumed ? 2 : 1, .callbacks = {checkpoint({.folder = path})}});
+    });
+    if (resumed) BOOST_TEST(same_values(before, values_of(net)));
+    return text;
+  };
+  BOOST_TEST(trained(std::make_shared<Always>(), false) == "no error");
+  BOOST_TEST(trained(accuracy(), true) == "[trainer] metrics.accuracy must have 2 numbers; got 1");
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_stopped_early_stays_stopped) {
   const TemporaryFolder folder(Medium::memory);
   const auto options = [](const Process& process) {

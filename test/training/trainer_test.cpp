@@ -181,6 +181,54 @@ BOOST_AUTO_TEST_CASE(predictions_come_in_order_whatever_the_batches) {
   BOOST_TEST(same_values(before, values_of(net)));
 }
 
+BOOST_AUTO_TEST_CASE(predictions_of_another_shape_are_refused) {
+  struct Pairs : Module<float> {
+    Parameter<float> weight;
+    void visit(Visitor<float>& v) override { v("weight", weight); }
+    Variable<float> forward(const Variable<float>& x, const Context<float>&) const override {
+      return matmul(x, transpose(x));
+    }
+  } pairs;
+  pairs.weight.assign(Tensor<float>::ones({1}));
+  Trainer<float> trainer(pairs, usual());
+  refuses<ShapeError>(
+      "[trainer] every batch must give predictions of the same shape; got (2, 2), expected (2, 4)",
+      [&] { trainer.predict(three_blobs(6, 1), {.batch_size = 4}); });
+}
+
+BOOST_AUTO_TEST_CASE(every_fit_has_an_order_of_its_own) {
+  const auto orders = [](std::vector<std::int64_t> epochs) {
+    std::vector<std::vector<float>> seen;
+    auto net = small_net<float>();
+    TrainerOptions<float> options = usual();
+    std::vector<float> order;
+    options.loss =
+        LossFunction<float>([&](const Variable<float>& logits, const Tensor<std::int64_t>& labels) {
+          for (const std::int64_t label : labels.values())
+            order.push_back(static_cast<float>(label));
+          return SoftmaxCrossEntropy()(logits, labels);
+        });
+    Trainer<float> trainer(net, options);
+    for (const std::int64_t count : epochs) {
+      trainer.fit(three_blobs(60, 1), {.epochs = count, .batch_size = 20});
+      for (std::size_t i = 0; i < order.size(); i += 60) {
+        seen.emplace_back(order.begin() + static_cast<std::ptrdiff_t>(i),
+                          order.begin() + static_cast<std::ptrdiff_t>(i) + 60);
+      }
+      order.clear();
+    }
+    return seen;
+  };
+  const auto one = orders({1, 2}), other = orders({3});
+  BOOST_TEST(one.size() == 3u);
+  BOOST_TEST((one[0] == other[0]));
+  for (const auto& run : {one, other}) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t k = 0; k < i; ++k) BOOST_TEST((run[i] != run[k]));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(clipping_and_accumulation_come_with_the_optimizer) {
   const Dataset data = three_blobs(40, 1);
   const auto trained = [&](std::int64_t batch_size, std::int64_t parts) {
@@ -225,6 +273,15 @@ BOOST_AUTO_TEST_CASE(a_failing_step_changes_nothing) {
   BOOST_TEST(same_values(before, values_of(net)));
   for (const auto& parameter : net.parameters()) BOOST_TEST(!parameter->gradient.defined());
   BOOST_TEST(trainer.optimizer().iterations() == 3);
+
+  // A label that the loss ignores, and the metric refuses.
+  TrainerOptions<float> options = usual();
+  options.loss = SoftmaxCrossEntropy({.ignore_index = -1});
+  options.metrics = {accuracy()};
+  Trainer<float> other(net, options);
+  BOOST_CHECK_THROW(other.fit(with_label(data, 3, -1), {.batch_size = 48}), ArgumentError);
+  BOOST_TEST(same_values(before, values_of(net)));
+  BOOST_TEST(other.optimizer().iterations() == 0);
 }
 
 // operator new fails at every call of a first step in turn: the error comes out, nothing leaks, and
@@ -240,17 +297,18 @@ BOOST_AUTO_TEST_CASE(no_memory_in_a_training_step) {
     auto net = small_net<float>();
     Adam<float> adam(net.parameters(), {.learning_rate = 0.01});
     detail::TrainingStep<float> step(net, loss, adam, nullptr);
+    const auto measure = [](const Tensor<float>&) {};
     Rng rng(1);
     const auto where = [] { return std::string("step 0"); };
     bool done = false;
     fail_allocation(n);
     try {
-      step(batch, rng, where);
+      step(batch, rng, where, measure);
       done = true;
     } catch (const std::bad_alloc&) {
     }
     fail_allocation(-1);
-    if (!done) BOOST_TEST(std::isfinite(step(batch, rng, where).loss));
+    if (!done) BOOST_TEST(std::isfinite(step(batch, rng, where, measure)));
     return done;
   };
   const auto all_failures = [&] {

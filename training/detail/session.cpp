@@ -92,6 +92,7 @@ TrainingSession<T>::TrainingSession(Trainer<T>& trainer, const TrainerOptions<T>
   for (const auto& metric : options.metrics) {
     metrics_.push_back(metric->copy());
     metrics_.back()->reset();
+    sum_counts_.push_back(metrics_.back()->sums().size());
   }
   epochs = fit.epochs;
   steps_per_epoch = loader_.batches();
@@ -116,6 +117,7 @@ void TrainingSession<T>::visit(StateVisitor<T>& visitor) {
   visitor("stop_reason", history.stop_reason);
   for (const auto& metric : metrics_) visitor("metrics." + metric->name(), metric->sums());
   for (const std::string& name : history.names()) visitor("history." + name, history.at(name));
+  require_sound();
   std::set<std::string> taken;
   for (const CallbackPointer& callback : fit_.callbacks) {
     std::string name = callback->name();
@@ -127,8 +129,33 @@ void TrainingSession<T>::visit(StateVisitor<T>& visitor) {
   }
 }
 
+// What a file says is used as numbers of elements and positions.
+template <Scalar T>
+void TrainingSession<T>::require_sound() const {
+  const auto require = [](bool holds, const std::string& message) {
+    if (!holds) throw StateError("trainer", message);
+  };
+  require(epoch >= 0, fmt::format("epoch must be at least 0; got {}", epoch));
+  require(step >= 0 && step <= steps_per_epoch,
+          fmt::format("step must lie in [0, {}]; got {}", steps_per_epoch, step));
+  require(examples >= 0, fmt::format("examples must be at least 0; got {}", examples));
+  for (std::size_t i = 0; i < metrics_.size(); ++i) {
+    const std::size_t size = metrics_[i]->sums().size();
+    require(size == sum_counts_[i], fmt::format("metrics.{} must have {} numbers; got {}",
+                                                metrics_[i]->name(), sum_counts_[i], size));
+  }
+  for (const std::string& name : history.names()) {
+    const auto size = static_cast<std::int64_t>(history.at(name).size());
+    require(size == epoch, fmt::format("history.{} must have a value for each of the {} epochs; "
+                                       "got {}",
+                                       name, epoch, size));
+  }
+}
+
 template <Scalar T>
 History TrainingSession<T>::run() {
+  // As many as this run has made; earlier ones of the same trainer had their own orders.
+  first_random_step_ = rng_.step() - (epoch * steps_per_epoch + step);
   const Interrupt interrupt(fit_.handle_interrupt);
   interrupt_ = &interrupt;
   tell(&Callback::training_began);
@@ -142,7 +169,7 @@ History TrainingSession<T>::run() {
 
 template <Scalar T>
 void TrainingSession<T>::run_epoch() {
-  loader_.set_epoch(epoch);
+  loader_.set_epoch(first_random_step_ + epoch);
   loader_.skip(step);
   tell(&Callback::epoch_began);
   for (const Batch<T>& batch : loader_) {
@@ -158,11 +185,14 @@ void TrainingSession<T>::run_epoch() {
 template <Scalar T>
 void TrainingSession<T>::train_on(const Batch<T>& batch) {
   const double rate = learning_rate();
-  const auto result = train_step_(batch, rng_, [this] { return where(); });
-  for (const auto& metric : metrics_) metric->update(result.prediction, batch.labels);
+  const double loss = train_step_(
+      batch, rng_, [this] { return where(); },
+      [&](const Tensor<T>& prediction) {
+        for (const auto& metric : metrics_) metric->update(prediction, batch.labels);
+      });
   const std::int64_t count = batch.labels.size();
   rate_ = rate;
-  loss_sum_ += result.loss * static_cast<double>(count);
+  loss_sum_ += loss * static_cast<double>(count);
   examples += count;
   ++step;
 }

@@ -25,11 +25,14 @@ class TrainingSession final : public TrainingRun, public TrainingState<T> {
   bool larger_is_better(const std::string& name) const override;
   double learning_rate() const override { return trainer_.optimizer().learning_rate(); }
   void set_learning_rate(double rate) override { trainer_.optimizer().set_learning_rate(rate); }
-  void stop(const std::string& reason) override { history.stop_reason = reason; }
+  void stop(const std::string& reason) override {
+    history.stop_reason = reason.empty() ? "a callback ended the run" : reason;
+  }
   std::string save(const std::string& folder, int keep, const std::string& prefix) override;
   void save_in_background(const std::string& folder, int keep, const std::string& prefix) override;
 
  private:
+  void require_sound() const;
   void run_epoch();
   void train_on(const Batch<T>& batch);
   void end_epoch();
@@ -46,10 +49,12 @@ class TrainingSession final : public TrainingRun, public TrainingState<T> {
   Rng rng_;
   TrainingStep<T> train_step_;
   std::vector<std::unique_ptr<Metric>> metrics_;
+  std::vector<std::size_t> sum_counts_;  // of the metrics
 
-  double loss_sum_ = 0;  // over the examples of this epoch
-  double rate_ = 0;      // of the last step
-  Scores validation_;    // of the epoch that ends
+  std::int64_t first_random_step_ = 0;  // of this run
+  double loss_sum_ = 0;                 // over the examples of this epoch
+  double rate_ = 0;                     // of the last step
+  Scores validation_;                   // of the epoch that ends
   bool saving_ = false;
   BackgroundSaver saver_;
   const class Interrupt* interrupt_ = nullptr;

@@ -49,7 +49,7 @@ TrainingStep<T>::TrainingStep(Module<T>& net, const LossFunction<T>& loss, Optim
       regularized_(regularized_parameters(net)) {}
 
 template <Scalar T>
-typename TrainingStep<T>::Result TrainingStep<T>::run(const Batch<T>& batch, Rng& rng) {
+double TrainingStep<T>::run(const Batch<T>& batch, Rng& rng, const Measure& measure) {
   const std::int64_t random_step = rng.step();
   const TapeClearer<T> clearer{tape_};
   updates_.clear();
@@ -67,12 +67,13 @@ typename TrainingStep<T>::Result TrainingStep<T>::run(const Batch<T>& batch, Rng
     if (!regularized_.empty()) loss = add(loss, penalties(regularized_, ctx));
     const double value = loss.item();
     if (!std::isfinite(value)) throw NotFinite{value, random_step};
+    measure(prediction.value());
     // A network that is frozen as a whole still moves its statistics.
     if (loss.tracked()) tape_.backward(loss);
     optimizer_.step();
     optimizer_.zero_gradients();
     updates_.apply();
-    return {value, prediction.value()};
+    return value;
   } catch (...) {
     optimizer_.zero_gradients();
     updates_.clear();

@@ -1,6 +1,7 @@
 // TrainingStep: one batch through the network and one step of the optimizer.
 //
-//   forward -> loss + penalties of the regularizers -> backward -> optimizer -> moving statistics
+//   forward -> loss + penalties of the regularizers -> metrics -> backward -> optimizer -> moving
+//   statistics
 //
 // Moving statistics are collected and written last, so that a step that fails (a label out of
 // range, a loss that is not finite) changes nothing: no parameter, buffer, slot or random number.
@@ -9,6 +10,7 @@
 // network, loss and optimizer throw. Thread-safety: one thread.
 #pragma once
 
+#include <functional>
 #include <lamina/autograd/tensor/random.hpp>
 #include <lamina/data/dataset.hpp>
 #include <lamina/nn/module.hpp>
@@ -25,15 +27,14 @@ class TrainingStep {
   TrainingStep(Module<T>& net, const LossFunction<T>& loss, Optimizer<T>& optimizer,
                Warnings* warn);
 
-  struct Result {
-    double loss;  // with penalties, before the update
-    Tensor<T> prediction;
-  };
-  // `where` says which step it is, for the error: "step 12 (epoch 1, batch 12)".
+  using Measure = std::function<void(const Tensor<T>& prediction)>;
+
+  // Returns the loss with penalties, before the update. `where` says which step it is, for the
+  // error: "step 12 (epoch 1, batch 12)"; `measure` may refuse the prediction.
   template <class Where>
-  Result operator()(const Batch<T>& batch, Rng& rng, const Where& where) {
+  double operator()(const Batch<T>& batch, Rng& rng, const Where& where, const Measure& measure) {
     try {
-      return run(batch, rng);
+      return run(batch, rng, measure);
     } catch (const NotFinite& found) {
       fail(batch, found, rng, where());
     }
@@ -45,8 +46,7 @@ class TrainingStep {
     std::int64_t random_step;
   };
 
-  Result run(const Batch<T>& batch, Rng& rng);
-  Variable<T> penalty(const Context<T>& ctx) const;
+  double run(const Batch<T>& batch, Rng& rng, const Measure& measure);
   [[noreturn]] void fail(const Batch<T>& batch, const NotFinite& found, Rng& rng,
                          const std::string& where);
 

@@ -2,6 +2,7 @@
 #include <lamina/autograd/ops/arithmetic.hpp>
 
 #include "support/op_battery.hpp"
+#include "support/refusal.hpp"
 
 namespace lamina::test {
 
@@ -82,6 +83,24 @@ BOOST_AUTO_TEST_CASE(one_operand) {
   check_op(
       "reciprocal", [](auto x) { return reciprocal(x[0]); },
       elementwise<1>([](double a) { return 1 / a; }), positive);
+}
+
+BOOST_AUTO_TEST_CASE(the_slope_of_a_power_by_its_exponent_is_0_at_base_0) {
+  for (const double exponent : {-1.0, 0.0, 2.0}) {
+    Tape<double> tape;
+    const auto p = tape.watch(Tensor<double>({1}, {exponent}));
+    const auto y = pow(Variable<double>(Tensor<double>({1}, {0.0})), p);
+    BOOST_TEST(tape.gradients(y, {p})[0].item() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(adding_in_place_needs_equal_shapes) {
+  Tensor<double> sum({4}, 1.0);
+  for (const Shape& shape : {Shape{2}, Shape{8}, Shape{1}}) {
+    refuses<ShapeError>("[add_in_place] the addend must have the sum's shape; got " +
+                            shape.to_string() + ", expected (4)",
+                        [&] { add_in_place(sum, Tensor<double>(shape, 1.0)); });
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -185,6 +185,41 @@ BOOST_AUTO_TEST_CASE(ignored_logits_may_be_anything) {
   check_close("gradient", slope[0].value(), Tensor<double>({2, 2}, {0, 0, -0.5, 0.5}), 1e-15);
 }
 
+BOOST_AUTO_TEST_CASE(ignored_logits_may_be_anything_in_a_recorded_pass) {
+  Tape<double> tape;
+  const auto x = tape.watch(Tensor<double>({2, 2}, {std::nan(""), 1, 0, 0}));
+  const auto losses =
+      softmax_cross_entropy_per_example(x, Labels({2}, {-1, 0}), {.ignore_index = -1});
+  const auto slope =
+      tape.gradients(losses, {x}, {.create_graph = true, .seed = Tensor<double>::ones({2})})[0];
+  check_close("gradient", slope.value(), Tensor<double>({2, 2}, {0, 0, -0.5, 0.5}), 1e-15);
+  const auto curvature = tape.gradients(sum(square(slope)), {x})[0].value();
+  BOOST_TEST(curvature.data()[0] == 0);
+  BOOST_TEST(curvature.data()[2] != 0);
+}
+
+// exp(-|x|) is what is left of loss and gradient, not a difference of numbers near 1.
+BOOST_AUTO_TEST_CASE(confident_answers_keep_their_digits) {
+  for (const float size : {10.0F, 16.0F, 20.0F, 60.0F}) {
+    for (const float target : {0.0F, 1.0F}) {
+      for (const float weight : {1.0F, 3.0F}) {
+        for (const bool recorded : {false, true}) {
+          Tape<float> tape;
+          const float logit = target == 0 ? -size : size, share = target == 0 ? 1 : weight;
+          const auto x = tape.watch(Tensor<float>({1}, {logit}));
+          const auto loss = sigmoid_cross_entropy_per_element(
+              x, Variable<float>(Tensor<float>({1}, {target})), Tensor<float>({1}, {weight}));
+          const auto close = boost::test_tools::tolerance(1e-6F);
+          const float tail = std::log1p(std::exp(-size)), far = 1 / (1 + std::exp(size));
+          BOOST_TEST(loss.item() == share * tail, close);
+          const auto slope = tape.gradients(loss, {x}, {.create_graph = recorded})[0].item();
+          BOOST_TEST(slope == (target == 0 ? share * far : -share * far), close);
+        }
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(weight_of_the_labels_that_count) {
   const Labels labels({4}, {0, 1, 1, -1});
   BOOST_TEST(counted_label_weight(labels, {.ignore_index = -1}) == 3);

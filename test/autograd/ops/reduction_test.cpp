@@ -99,6 +99,19 @@ void check_reduction(const std::string& name, const Op& op,
 
 BOOST_AUTO_TEST_SUITE(reduction)
 
+BOOST_AUTO_TEST_CASE(squares_of_a_norm_may_be_beyond_the_type) {
+  for (const float size : {1e25F, 1e-30F}) {
+    Tape<float> tape;
+    const auto x = tape.watch(Tensor<float>({2}, {3 * size, 4 * size}));
+    const auto y = norm(x);
+    const auto close = boost::test_tools::tolerance(1e-6F);
+    BOOST_TEST(y.item() == 5 * size, close);
+    const auto slope = tape.gradients(y, {x})[0].value();
+    BOOST_TEST(slope.data()[0] == 0.6F, close);
+    BOOST_TEST(slope.data()[1] == 0.8F, close);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(battery) {
   check_reduction(
       "sum", [](auto x, auto axes, bool keep) { return sum(x, axes, keep); }, sum_of, true);

@@ -154,6 +154,14 @@ BOOST_AUTO_TEST_CASE(pad_surrounds_with_the_value) {
       identical(pad(numbers({0, 2}), {{1, 1}, {0, 0}}, 3).value(), Tensor<double>({2, 2}, 3.0)));
 }
 
+BOOST_AUTO_TEST_CASE(pads_beyond_all_memory_are_refused) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  for (const Pad& one : {Pad{kMost, kMost}, Pad{kMost, kMost - 2}, Pad{0, kMost / 2}}) {
+    BOOST_CHECK_THROW(pad(numbers({3}), {one}, 0), ArgumentError);
+  }
+  BOOST_CHECK_THROW(pad(numbers({3}), {{kMost / 4, kMost / 4}}, 0), Error);
+}
+
 BOOST_AUTO_TEST_CASE(flip_reverses_the_named_axes) {
   const Variable<double> x = numbers({2, 3, 5});
   const Tensor<double> expected = picked(x.value(), {2, 3, 5}, [](const Index& index) {
