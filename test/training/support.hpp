@@ -32,6 +32,11 @@ Sequential<T> small_net() {
   return net;
 }
 
+inline TrainerOptions<float> usual(const OptimizerFactory& optimizer = sgd({.learning_rate = 0.1,
+                                                                            .momentum = 0.9})) {
+  return {.loss = SoftmaxCrossEntropy(), .optimizer = optimizer, .metrics = {accuracy()}};
+}
+
 template <Scalar T>
 std::vector<Tensor<T>> values_of(Module<T>& net) {
   struct Reader : Visitor<T> {
