@@ -3,7 +3,7 @@
 #include <lamina/autograd/tensor/parallel.hpp>
 #include <lamina/optim/clipping.hpp>
 #include <lamina/optim/detail/check.hpp>
-#include <unordered_set>
+#include <lamina/optim/detail/distinct.hpp>
 
 namespace lamina {
 
@@ -92,17 +92,6 @@ void scale_gradient(Tensor<T>& gradient, double factor) {
   rewrite(gradient, [f = static_cast<T>(factor)](T g) { return g * f; });
 }
 
-// As the optimizers do: one that is given twice is one.
-template <Scalar T>
-ParameterList<T> once_each(const ParameterList<T>& parameters) {
-  ParameterList<T> result;
-  std::unordered_set<const void*> seen;
-  for (const auto& parameter : parameters) {
-    if (seen.insert(parameter.get()).second) result.push_back(parameter);
-  }
-  return result;
-}
-
 void check_norm(const char* who, double limit, const ClipNormOptions& options) {
   detail::positive(who, "limit", limit);
   detail::require(options.order >= 1, who,
@@ -139,14 +128,14 @@ double clip_gradients_by_global_norm(const ParameterList<T>& parameters, double 
                                      const ClipNormOptions& options) {
   check_norm("clip_gradients_by_global_norm", limit, options);
   double total = 0;
-  const ParameterList<T> distinct = once_each(parameters);
-  for (const auto& parameter : distinct) {
+  const ParameterList<T> clipped = detail::distinct(parameters);
+  for (const auto& parameter : clipped) {
     if (!parameter->gradient.defined()) continue;
     total = joined(total, power_sum(parameter->gradient, options.order), options.order);
   }
   const double norm = root(total, options.order);
   const double factor = detail::clip_factor(norm, limit, options.formula);
-  for (const auto& parameter : distinct) {
+  for (const auto& parameter : clipped) {
     if (parameter->gradient.defined()) scale_gradient(parameter->gradient, factor);
   }
   return norm;

@@ -5,9 +5,9 @@
 #include <lamina/nn/glob.hpp>
 #include <lamina/optim/clipping.hpp>
 #include <lamina/optim/detail/check.hpp>
+#include <lamina/optim/detail/distinct.hpp>
 #include <lamina/optim/multi_tensor_optimizer.hpp>
 #include <limits>
-#include <unordered_set>
 
 namespace lamina {
 
@@ -36,17 +36,13 @@ void require_shape(const std::string& who, std::string_view what, const std::str
 }
 
 template <Scalar T>
-ParameterList<T> distinct(const std::string& who, const ParameterList<T>& parameters) {
-  ParameterList<T> result;
-  std::unordered_set<const void*> seen;
+void require_parameters(const std::string& who, const ParameterList<T>& parameters) {
   for (const auto& parameter : parameters) {
     if (!parameter) throw ArgumentError(who, "parameters must not be null; got a null pointer");
-    if (seen.insert(parameter.get()).second) result.push_back(parameter);
   }
-  if (result.empty()) {
+  if (parameters.empty()) {
     throw ArgumentError(who, "there must be at least one parameter; got none");
   }
-  return result;
 }
 
 }  // namespace
@@ -83,7 +79,8 @@ MultiTensorOptimizer<T>::MultiTensorOptimizer(std::string name, const ParameterL
                                               std::vector<std::string> slot_names)
     : name_(std::move(name)), options_(std::move(options)), slot_names_(std::move(slot_names)) {
   check_update_options(name_, options_);
-  for (const auto& parameter : distinct(name_, parameters)) {
+  require_parameters(name_, parameters);
+  for (const auto& parameter : detail::distinct(parameters)) {
     entries_.emplace_back().parameter = parameter;
   }
 }

@@ -26,10 +26,9 @@ T normal_density(T x) {
   return scale * std::exp(-x * x / 2);
 }
 
-// Beyond, the slope is 0 or 1 to the last bit, and its terms 0 times infinity.
 template <Scalar T>
 T where_gelu_bends(T x) {
-  return std::clamp(x, T{-40}, T{40});
+  return std::clamp(x, T{-kGeluBends}, T{kGeluBends});
 }
 
 // sqrt(2 / pi), and the coefficient of the cubic term, of the usual tanh approximation.

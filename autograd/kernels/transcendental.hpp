@@ -31,6 +31,8 @@ template <Scalar T>
 Tensor<T> relu(const Tensor<T>& x, T slope);  // x for x > 0, slope * x elsewhere
 template <Scalar T>
 Tensor<T> elu(const Tensor<T>& x, T alpha);  // x for x > 0, alpha * (exp(x) - 1) elsewhere
+// Beyond, on either side, gelu's slope is 0 or 1 to the last bit, and its terms 0 times infinity.
+inline constexpr int kGeluBends = 40;
 template <Scalar T>
 Tensor<T> gelu(const Tensor<T>& x);  // x * normal distribution function(x)
 template <Scalar T>

@@ -13,8 +13,7 @@ namespace lamina {
 
 namespace {
 
-// Beyond, slopes are 0 or 1 to the last bit, and their terms 0 times infinity.
-constexpr int kGeluBends = 40;
+using kernels::kGeluBends;
 
 // d/dx of x * Phi(x), composed of ops.
 template <Scalar T>
