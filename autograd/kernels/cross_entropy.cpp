@@ -20,24 +20,31 @@ Example example(const CrossEntropySetting& s, std::int64_t index) {
   return {o * s.classes * s.inner + i, index};
 }
 
+// What smoothing gives to every class alike.
+double even_share(const CrossEntropySetting& s) {
+  return s.smoothing / static_cast<double>(s.classes);
+}
+
 struct FromLabel {
   const std::int64_t* labels;
+  double even;
 
   double operator()(const CrossEntropySetting& s, const Example& e, std::int64_t c) const {
     const std::int64_t label = labels[e.index];
     if (s.ignore && label == *s.ignore) return 0;
     const double sharp = c == label ? weight(s, label) * (1 - s.smoothing) : 0.0;
-    return sharp + weight(s, c) * s.smoothing / static_cast<double>(s.classes);
+    return sharp + weight(s, c) * even;
   }
 };
 
 template <Scalar T>
 struct FromTarget {
   const T* targets;
+  double even;
 
   double operator()(const CrossEntropySetting& s, const Example& e, std::int64_t c) const {
     const double t = static_cast<double>(targets[e.first + c * s.inner]);
-    return weight(s, c) * (t * (1 - s.smoothing) + s.smoothing / static_cast<double>(s.classes));
+    return weight(s, c) * (t * (1 - s.smoothing) + even);
   }
 };
 
@@ -94,7 +101,11 @@ void gradient_of(const CrossEntropySetting& s, const T* g, const T* logits, cons
     const T* x = logits + e.first;
     T* out = gradient + e.first;
     const T shift = largest(s, x);
-    const double total = sum_of_exponentials(s, x, shift);
+    double total = 0;
+    for (std::int64_t c = 0; c < s.classes; ++c) {
+      out[c * s.inner] = std::exp(x[c * s.inner] - shift);
+      total += static_cast<double>(out[c * s.inner]);
+    }
     double sum = 0;
     bool counts = false;  // an ignored example does not, whatever its logits are
     for (std::int64_t c = 0; c < s.classes; ++c) {
@@ -102,10 +113,10 @@ void gradient_of(const CrossEntropySetting& s, const T* g, const T* logits, cons
       sum += coefficient;
       counts = counts || coefficient != 0;
     }
-    const double above = static_cast<double>(g[e.index]);
+    const double above = static_cast<double>(g[e.index]), share = sum / total;
     for (std::int64_t c = 0; c < s.classes; ++c) {
-      const double share = static_cast<double>(std::exp(x[c * s.inner] - shift)) / total;
-      out[c * s.inner] = counts ? static_cast<T>(above * (sum * share - q(s, e, c))) : T{0};
+      const double slope = share * static_cast<double>(out[c * s.inner]) - q(s, e, c);
+      out[c * s.inner] = counts ? static_cast<T>(above * slope) : T{0};
     }
   });
 }
@@ -115,25 +126,25 @@ void gradient_of(const CrossEntropySetting& s, const T* g, const T* logits, cons
 template <Scalar T>
 void softmax_cross_entropy(const CrossEntropySetting& setting, const T* logits,
                            const std::int64_t* labels, T* losses) {
-  losses_of(setting, logits, FromLabel{labels}, losses);
+  losses_of(setting, logits, FromLabel{labels, even_share(setting)}, losses);
 }
 
 template <Scalar T>
 void softmax_cross_entropy(const CrossEntropySetting& setting, const T* logits, const T* targets,
                            T* losses) {
-  losses_of(setting, logits, FromTarget<T>{targets}, losses);
+  losses_of(setting, logits, FromTarget<T>{targets, even_share(setting)}, losses);
 }
 
 template <Scalar T>
 void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T* g, const T* logits,
                                     const std::int64_t* labels, T* gradient) {
-  gradient_of(setting, g, logits, FromLabel{labels}, gradient);
+  gradient_of(setting, g, logits, FromLabel{labels, even_share(setting)}, gradient);
 }
 
 template <Scalar T>
 void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T* g, const T* logits,
                                     const T* targets, T* gradient) {
-  gradient_of(setting, g, logits, FromTarget<T>{targets}, gradient);
+  gradient_of(setting, g, logits, FromTarget<T>{targets, even_share(setting)}, gradient);
 }
 
 template <Scalar T>
