@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/direct_convolution.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
@@ -235,16 +236,7 @@ const DirectConvolution* direct_kernels(const ConvolutionSize& size, Instruction
   const bool something = std::min({size.images, size.rows.in, size.columns.in, size.rows.out,
                                    size.columns.out, size.in_channels, size.out_channels}) > 0;
   if (size.groups != 1 || !something) return nullptr;
-  switch (level) {
-#if defined(__x86_64__)
-    case InstructionSet::avx512:
-      return &avx512::direct_convolution();
-    case InstructionSet::avx2:
-      return &avx2::direct_convolution();
-#endif
-    default:
-      return nullptr;
-  }
+  return LAMINA_OF_LEVEL(level, direct_convolution());
 }
 
 const DirectConvolution* faster_direct_kernels(const ConvolutionSize& size, ConvolutionPass pass) {

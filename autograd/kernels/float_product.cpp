@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/float_product.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 
 namespace lamina::kernels {
 
@@ -33,18 +34,7 @@ std::int64_t product_chain(std::int64_t inner) {
   return (equal + kProductChainUnit - 1) / kProductChainUnit * kProductChainUnit;
 }
 
-FloatProduct float_product(InstructionSet level) {
-  switch (level) {
-#if defined(__x86_64__)
-    case InstructionSet::avx512:
-      return avx512::matrix_product;
-    case InstructionSet::avx2:
-      return avx2::matrix_product;
-#endif
-    default:
-      return nullptr;
-  }
-}
+FloatProduct float_product(InstructionSet level) { return LAMINA_OF_LEVEL(level, matrix_product); }
 
 FloatProduct faster_float_product(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
   if (rows * columns * inner < kSmallProduct) return nullptr;

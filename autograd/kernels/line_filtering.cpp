@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/line_filtering.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
@@ -96,16 +97,7 @@ const LineFilter* line_filter(const ConvolutionSize& size, ConvolutionPass pass,
       size.rows.kernel != size.columns.kernel || run.in_channels > kMostLineChannels) {
     return nullptr;
   }
-  switch (level) {
-#if defined(__x86_64__)
-    case InstructionSet::avx512:
-      return avx512::line_filter(size.rows.kernel);
-    case InstructionSet::avx2:
-      return avx2::line_filter(size.rows.kernel);
-#endif
-    default:
-      return nullptr;
-  }
+  return LAMINA_OF_LEVEL(level, line_filter(size.rows.kernel));
 }
 
 const LineFilter* faster_line_filter(const ConvolutionSize& size, ConvolutionPass pass) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/levels/line_filter.hpp>
 #include <lamina/autograd/kernels/minimal_filtering.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/scratch.hpp>
 #include <lamina/autograd/kernels/wide_filtering.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
@@ -164,16 +165,7 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
   const bool precise = pass == ConvolutionPass::weight_gradient ||
                        run.in_channels > kMostChannels5 ||
                        std::min(run.out_rows, run.out_columns) < kSmallestImage5;
-  switch (level) {
-#if defined(__x86_64__)
-    case InstructionSet::avx512:
-      return avx512::minimal_filter(size.rows.kernel, precise);
-    case InstructionSet::avx2:
-      return avx2::minimal_filter(size.rows.kernel, precise);
-#endif
-    default:
-      return nullptr;
-  }
+  return LAMINA_OF_LEVEL(level, minimal_filter(size.rows.kernel, precise));
 }
 
 const MinimalFilter* faster_minimal_filter(const ConvolutionSize& size, ConvolutionPass pass) {

@@ -1,18 +1,10 @@
 #include <lamina/autograd/kernels/normalization_level.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 
 namespace lamina::kernels {
 
 const NormalizationLoops* normalization_loops(InstructionSet level) {
-  switch (level) {
-#if defined(__x86_64__)
-    case InstructionSet::avx512:
-      return &avx512::normalization_loops();
-    case InstructionSet::avx2:
-      return &avx2::normalization_loops();
-#endif
-    default:
-      return nullptr;
-  }
+  return LAMINA_OF_LEVEL(level, normalization_loops());
 }
 
 }  // namespace lamina::kernels

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/gradient_parts.hpp>
 #include <lamina/autograd/kernels/levels/pooled_loops.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/pooled_normalization.hpp>
 #include <lamina/autograd/kernels/pooled_planes.hpp>
@@ -9,13 +10,10 @@
 namespace lamina::kernels {
 namespace {
 
+// Only where can_rectify(level).
 const PooledLoops& loops_of(InstructionSet level) {
-#if defined(__x86_64__)
-  return level == InstructionSet::avx512 ? avx512::pooled_loops() : avx2::pooled_loops();
-#else
-  static const PooledLoops none{};
-  return (void)level, none;  // can_rectify() is false there
-#endif
+  const PooledLoops* const loops = LAMINA_OF_LEVEL(level, pooled_loops());
+  return *loops;
 }
 
 // Backwards, a pass begins with what the one before has read last: that is in the nearer caches

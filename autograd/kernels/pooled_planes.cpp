@@ -1,19 +1,17 @@
 #include <algorithm>
 #include <lamina/autograd/kernels/gradient_parts.hpp>
 #include <lamina/autograd/kernels/levels/pooled_planes.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/pooled_planes.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
 
 namespace lamina::kernels {
 namespace {
 
+// Only where can_rectify(level).
 const PooledPlanes& planes_of(InstructionSet level) {
-#if defined(__x86_64__)
-  return level == InstructionSet::avx512 ? avx512::pooled_planes() : avx2::pooled_planes();
-#else
-  static const PooledPlanes none{};
-  return (void)level, none;  // can_rectify() is false there
-#endif
+  const PooledPlanes* const planes = LAMINA_OF_LEVEL(level, pooled_planes());
+  return *planes;
 }
 
 // A job has some planes of one image, or a band of rows of one plane. Images of a group are

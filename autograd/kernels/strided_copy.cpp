@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
-#include <lamina/autograd/kernels/instruction_set.hpp>
 #include <lamina/autograd/kernels/levels/transpose.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/past_caches.hpp>
 #include <lamina/autograd/kernels/strided_copy.hpp>
 #include <lamina/autograd/tensor/parallel.hpp>
@@ -55,23 +55,6 @@ void copy_row(const Axis& axis, const T* in, T* out) {
   }
 }
 
-// Null at the level `baseline`.
-Transpose fast_transpose() {
-#if defined(__x86_64__)
-  switch (instruction_set()) {
-    case InstructionSet::avx512:
-      return avx512::transpose();
-    case InstructionSet::avx2:
-      return avx2::transpose();
-    case InstructionSet::baseline:
-      break;
-  }
-#endif
-  return nullptr;
-}
-
-// Two axes, in squares, past the caches or not: where one side is contiguous along the outer axis
-// only (a transpose), each cache line is then used whole.
 template <Element T>
 void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out, bool past) {
   const bool transposes = (outer.in == 1 && inner.in != 1) || (outer.out == 1 && inner.out != 1);
@@ -82,7 +65,7 @@ void copy_plane(const Axis& outer, const Axis& inner, const T* in, T* out, bool 
     return;
   }
   if constexpr (std::is_same_v<T, float>) {
-    const Transpose transpose = fast_transpose();
+    const Transpose transpose = LAMINA_OF_LEVEL(instruction_set(), transpose());
     if (transpose != nullptr && outer.in == 1 && inner.out == 1) {
       return transpose(in, inner.in, inner.extent, outer.extent, out, outer.out, past);
     }

@@ -368,6 +368,6 @@ constexpr DirectConvolution kTable{.lanes = kLanes,
 
 }  // namespace
 
-const DirectConvolution& LAMINA_LEVEL::direct_convolution() { return kTable; }
+const DirectConvolution* LAMINA_LEVEL::direct_convolution() { return &kTable; }
 
 }  // namespace lamina::kernels

@@ -53,10 +53,10 @@ struct DirectConvolution {
 
 // Defined by levels/direct_convolution.cpp, which is compiled once per level.
 namespace avx2 {
-const DirectConvolution& direct_convolution();
+const DirectConvolution* direct_convolution();
 }
 namespace avx512 {
-const DirectConvolution& direct_convolution();
+const DirectConvolution* direct_convolution();
 }
 
 }  // namespace lamina::kernels

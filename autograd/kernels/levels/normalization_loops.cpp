@@ -21,6 +21,6 @@ constexpr NormalizationLoops kLoops = {.add_column_moments = add_column_moments,
 
 }  // namespace
 
-const NormalizationLoops& LAMINA_LEVEL::normalization_loops() { return kLoops; }
+const NormalizationLoops* LAMINA_LEVEL::normalization_loops() { return &kLoops; }
 
 }  // namespace lamina::kernels

@@ -109,10 +109,10 @@ struct NormalizationLoops {
 
 // Defined by levels/normalization_loops.cpp, which is compiled once per level.
 namespace avx2 {
-const NormalizationLoops& normalization_loops();
+const NormalizationLoops* normalization_loops();
 }
 namespace avx512 {
-const NormalizationLoops& normalization_loops();
+const NormalizationLoops* normalization_loops();
 }
 
 }  // namespace lamina::kernels

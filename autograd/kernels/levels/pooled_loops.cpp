@@ -115,6 +115,6 @@ constexpr PooledLoops kLoops = {.pool = pool,
 
 }  // namespace
 
-const PooledLoops& LAMINA_LEVEL::pooled_loops() { return kLoops; }
+const PooledLoops* LAMINA_LEVEL::pooled_loops() { return &kLoops; }
 
 }  // namespace lamina::kernels

@@ -35,10 +35,10 @@ struct PooledLoops {
 
 // Defined by levels/pooled_loops.cpp, which is compiled once per level.
 namespace avx2 {
-const PooledLoops& pooled_loops();
+const PooledLoops* pooled_loops();
 }
 namespace avx512 {
-const PooledLoops& pooled_loops();
+const PooledLoops* pooled_loops();
 }
 
 }  // namespace lamina::kernels

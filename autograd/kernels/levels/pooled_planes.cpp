@@ -128,6 +128,6 @@ constexpr PooledPlanes kPlanes = {
 
 }  // namespace
 
-const PooledPlanes& LAMINA_LEVEL::pooled_planes() { return kPlanes; }
+const PooledPlanes* LAMINA_LEVEL::pooled_planes() { return &kPlanes; }
 
 }  // namespace lamina::kernels

@@ -32,10 +32,10 @@ struct PooledPlanes {
 
 // Defined by levels/pooled_planes.cpp, which is compiled once per level.
 namespace avx2 {
-const PooledPlanes& pooled_planes();
+const PooledPlanes* pooled_planes();
 }
 namespace avx512 {
-const PooledPlanes& pooled_planes();
+const PooledPlanes* pooled_planes();
 }
 
 }  // namespace lamina::kernels

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <lamina/autograd/kernels/levels/transpose.hpp>
+#include <lamina/autograd/kernels/of_level.hpp>
 #include <lamina/autograd/kernels/strided_copy.hpp>
 #include <lamina/autograd/tensor/tensor.hpp>
 #include <numeric>
@@ -42,8 +43,7 @@ BOOST_AUTO_TEST_CASE(a_level_transposes_every_extent_and_nothing_beside) {
     }
   };
   for (const InstructionSet level : test_cases::levels_with_kernels()) {
-    const Transpose transpose =
-        level == InstructionSet::avx512 ? avx512::transpose() : avx2::transpose();
+    const Transpose transpose = LAMINA_OF_LEVEL(level, transpose());
     for (std::int64_t rows = 0; rows <= 41; ++rows) {
       for (std::int64_t columns = 0; columns <= 41; ++columns) check(transpose, rows, columns);
     }
