@@ -162,9 +162,9 @@ const MinimalFilter* minimal_filter(const ConvolutionSize& size, ConvolutionPass
     return nullptr;
   }
   const FilteringPass run = filtering_pass(size, pass);
-  const bool precise = pass == ConvolutionPass::weight_gradient ||
-                       run.in_channels > kMostChannels5 ||
-                       std::min(run.out_rows, run.out_columns) < kSmallestImage5;
+  [[maybe_unused]] const bool precise = pass == ConvolutionPass::weight_gradient ||
+                                        run.in_channels > kMostChannels5 ||
+                                        std::min(run.out_rows, run.out_columns) < kSmallestImage5;
   return LAMINA_OF_LEVEL(level, minimal_filter(size.rows.kernel, precise));
 }
 
