@@ -132,6 +132,8 @@ class TrainMnist(unittest.TestCase):
         self.assertTrue(self.result_of(folder) == self.whole(), "other bytes")
 
 
+# In the background of a shell Ctrl-C is ignored, by children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 result = unittest.main(argv=[sys.argv[0]], exit=False).result
 failed = len(result.failures) + len(result.errors)
 print(f"{max(result.testsRun - failed, 0)} passed, {failed} failed")
