@@ -29,8 +29,8 @@ class Circumstances {
   void take_state(const Module<T>& block) { state_.emplace(block); }
 
   template <class Function>
-  Variable<T> restored(const Function& function) {
-    const typename StateSnapshot<T>::InForce scope(*state_);
+  Variable<T> restored(const Module<T>& block, const Function& function) {
+    const typename StateSnapshot<T>::InForce scope(*state_, block);
     std::optional<Rng> rng = rng_;
     Context<T> ctx = ctx_;
     ctx.rng = rng ? &*rng : nullptr;
@@ -66,8 +66,9 @@ Variable<T> RecomputedBlock<T>::call_recomputed(const Variable<T>& x, const Cont
                          "a block must live until the backward pass has gone through it; got one "
                          "that was destroyed");
       }
-      return circumstances->restored(
-          [&](const Context<T>& then) { return (*place)->forward_again(input, then); });
+      return circumstances->restored((*place)->as_module(), [&](const Context<T>& then) {
+        return (*place)->forward_again(input, then);
+      });
     };
   });
 }

@@ -22,9 +22,9 @@
 // differentiated (no tape, or all is constant) it is just called. Fusion of layers ends at the
 // border of the block.
 //
-// Between a call and its backward pass the block may be moved, trained, frozen, assigned to or
-// loaded, but it must live, and keep its structure and options. It must compute the same each time:
-// random numbers come from the context. What it hands on to others beside its result is a
+// Between a call and its backward pass the block may be moved, named, trained, frozen, assigned to
+// or loaded, but it must live, and keep its structure and options. It must compute the same each
+// time: random numbers come from the context. What it hands on to others beside its result is a
 // StateError where it is used, unless it was detached. Methods other than forward() are those of
 // the block.
 //

@@ -102,9 +102,11 @@ class NamingVisitor : public Visitor<T> {
  public:
   // Names the tree below `root`, which may itself be part of one that was named as a whole.
   void name(Module<T>& root) {
-    const bool part = root.named_by_ != nullptr && root.named_by_ != &root;
+    tree_ = root.named_by_.lock();
+    const bool part = tree_ && tree_ != root.whole_;
     prefix_ = part ? root.path_ : std::string();
-    root_ = part ? root.named_by_ : &root;
+    if (!part && !root.whole_) root.whole_ = std::make_shared<const detail::Tree>();
+    if (!part) tree_ = root.whole_;
     this->walk(root);
   }
   bool met(const Module<T>& module) const { return modules_.contains(&module); }
@@ -113,7 +115,7 @@ class NamingVisitor : public Visitor<T> {
   void module(const std::string& path, Module<T>& module) override {
     require_new(path, "module");
     module.path_ = whole(path);
-    module.named_by_ = root_;
+    module.named_by_ = tree_;
     modules_.insert(&module);
   }
   // A tied parameter keeps the first of its names.
@@ -140,7 +142,7 @@ class NamingVisitor : public Visitor<T> {
   }
 
   std::string prefix_;
-  const Module<T>* root_ = nullptr;
+  std::shared_ptr<const detail::Tree> tree_;
   std::unordered_set<std::string> paths_;
   std::unordered_set<const void*> named_;
   std::unordered_set<const void*> modules_;

@@ -62,6 +62,12 @@ class NamingVisitor;
 template <Scalar T>
 class UnpreparingVisitor;
 
+namespace detail {
+template <Scalar T>
+class StateSnapshot;
+struct Tree {};  // what the modules of a named tree have in common; its root owns it
+}  // namespace detail
+
 // The sum of the penalties of a tree, taken at the moment of its use. In
 //
 //   auto loss = softmax_cross_entropy(net(x, ctx), y) + net.regularization(ctx);
@@ -137,7 +143,7 @@ class Module {
   // Sum of the penalties of all regularized parameters; a constant 0 where there are none.
   Penalty<T> regularization(const Context<T>& ctx) { return Penalty<T>(*this, ctx); }
   // Gives every module, parameter and buffer below this root its dotted path; a part of a tree that
-  // was named as a whole keeps the names that it has there.
+  // was named as a whole keeps the names that it has there, while the root lives.
   void name_tree();
   // Whether every parameter and buffer of the tree has a value.
   bool built() const;
@@ -148,10 +154,20 @@ class Module {
   Module(const Module& other) : path_(other.path_) {
     if (detail::ties_exist.load(std::memory_order_relaxed)) enter_tree_copy(other);
   }
-  Module(Module&& other) noexcept : path_(std::move(other.path_)) {}
+  // Both keep the name: what was moved from may be assigned to.
+  Module(Module&& other) noexcept
+      : path_(other.path_), whole_(std::move(other.whole_)), named_by_(other.named_by_) {
+    if (whole_) other.named_by_.reset();
+  }
   // A module keeps its name; what it was given may be without values.
   Module& operator=(const Module&) noexcept { return unprepared(); }
   Module& operator=(Module&&) noexcept { return unprepared(); }
+
+  // What visit() lists has changed; the next call names and builds it.
+  Module& unprepared() noexcept {
+    prepared_.store(Prepared::no, std::memory_order_relaxed);
+    return *this;
+  }
 
   // The class that it passes for; not its own where a class is derived for lamina's purposes.
   virtual const std::type_info& class_info() const { return typeid(*this); }
@@ -179,6 +195,7 @@ class Module {
  private:
   friend class NamingVisitor<T>;
   friend class UnpreparingVisitor<T>;
+  friend class detail::StateSnapshot<T>;
 
   template <class Function>
   Variable<T> run(const Variable<T>& x, const Context<T>& ctx, Function&& function) const {
@@ -194,10 +211,6 @@ class Module {
   void prepare(const Shape& input, const Context<T>& ctx) const;
   void unprepare_tree() const;
   static void enter_tree_copy(const Module& source);
-  Module& unprepared() noexcept {
-    prepared_.store(Prepared::no, std::memory_order_relaxed);
-    return *this;
-  }
   [[noreturn]] void rethrow_with_path() const;
 
   // Runs function(context of the tree); the outermost call is all or nothing.
@@ -229,8 +242,10 @@ class Module {
   }
 
   std::string path_;
-  // Whose naming gave the path; compared only. A copy belongs to nobody's tree yet.
-  const Module* named_by_ = nullptr;
+  // The tree of which this module is the root, and the one whose naming gave the path. Compared
+  // only; a copy belongs to nobody's tree yet, and what is left of a tree without root to none.
+  std::shared_ptr<const detail::Tree> whole_;
+  std::weak_ptr<const detail::Tree> named_by_;
   // How far the fast path of a call may trust this module. Atomic because const calls on many
   // threads may set it.
   enum class Prepared : std::uint8_t { no, built, named };

@@ -19,6 +19,23 @@ void assign_checked(const std::string& path, const char* kind, Tensor<T>& target
 }  // namespace
 
 template <Scalar T>
+ParameterData<T>& ParameterData<T>::operator=(const ParameterData& other) {
+  Leaf<T>::operator=(other);
+  trainable = other.trainable;
+  regularizer = other.regularizer;
+  constraint = other.constraint;
+  if (path.empty()) path = other.path;
+  return *this;
+}
+
+template <Scalar T>
+BufferData<T>& BufferData<T>::operator=(const BufferData& other) {
+  value = other.value;
+  if (path.empty()) path = other.path;
+  return *this;
+}
+
+template <Scalar T>
 void ParameterData<T>::assign(const Tensor<T>& value) {
   assign_checked(path, "parameter", this->value, value);
 }

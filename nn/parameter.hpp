@@ -26,6 +26,10 @@ struct ParameterData : Leaf<T> {
   Regularizer regularizer;
   Constraint constraint;
 
+  ParameterData() = default;
+  ParameterData(const ParameterData&) = default;
+  ParameterData& operator=(const ParameterData& other);  // but for a path of its own
+
   // Copies into the value; the first assignment defines the shape.
   void assign(const Tensor<T>& value);
 };
@@ -74,6 +78,10 @@ template <Scalar T>
 struct BufferData {
   Tensor<T> value;
   std::string path;
+
+  BufferData() = default;
+  BufferData(const BufferData&) = default;
+  BufferData& operator=(const BufferData& other);  // but for a path of its own
 
   void assign(const Tensor<T>& value);
 };

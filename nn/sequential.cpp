@@ -41,18 +41,21 @@ Sequential<T>& Sequential<T>::append(ModulePointer<T> module, const std::string&
     throw ArgumentError("sequential", "children's names must differ; got '" + chosen + "' twice");
   }
   children_.push_back({std::move(chosen), std::move(module)});
+  this->unprepared();
   return *this;
 }
 
 template <Scalar T>
 Sequential<T>& Sequential<T>::replace(std::int64_t index, ModulePointer<T> module) {
   children_[checked(index)].module = std::move(module);
+  this->unprepared();
   return *this;
 }
 
 template <Scalar T>
 Sequential<T>& Sequential<T>::remove(std::int64_t index) {
   children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(checked(index)));
+  this->unprepared();
   return *this;
 }
 

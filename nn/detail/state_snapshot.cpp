@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <lamina/nn/detail/state_snapshot.hpp>
 #include <unordered_set>
 #include <utility>
@@ -24,6 +25,9 @@ class StateSnapshot<T>::Collector : public Visitor<T> {
   explicit Collector(StateSnapshot& snapshot) : snapshot_(snapshot) {}
 
  protected:
+  void module(const std::string&, Module<T>& module) override {
+    if (seen_.insert(&module).second) snapshot_.paths_.push_back(module.path_);
+  }
   void parameter(const std::string&, Parameter<T>& parameter) override {
     const auto data = parameter.data();
     if (!seen_.insert(data.get()).second) return;
@@ -44,8 +48,45 @@ class StateSnapshot<T>::Collector : public Visitor<T> {
 };
 
 template <Scalar T>
+class StateSnapshot<T>::PathFinder : public Visitor<T> {
+ public:
+  std::vector<std::string*> paths;
+
+ protected:
+  void module(const std::string&, Module<T>& module) override {
+    if (seen_.insert(&module).second) paths.push_back(&module.path_);
+  }
+
+ private:
+  std::unordered_set<const void*> seen_;
+};
+
+template <Scalar T>
 StateSnapshot<T>::StateSnapshot(const Module<T>& tree) {
   Collector(*this).walk(tree);
+}
+
+template <Scalar T>
+StateSnapshot<T>::InForce::InForce(StateSnapshot& snapshot, const Module<T>& tree)
+    : snapshot_(snapshot) {
+  PathFinder finder;
+  finder.walk(tree);
+  renamed_ = std::move(finder.paths);
+  renamed_.resize(std::min(renamed_.size(), snapshot.paths_.size()));
+  exchange();
+}
+
+template <Scalar T>
+StateSnapshot<T>::InForce::~InForce() {
+  exchange();
+}
+
+template <Scalar T>
+void StateSnapshot<T>::InForce::exchange() noexcept {
+  for (std::size_t i = 0; i < renamed_.size(); ++i) {
+    if (*renamed_[i] != snapshot_.paths_[i]) std::swap(*renamed_[i], snapshot_.paths_[i]);
+  }
+  snapshot_.exchange();
 }
 
 template <Scalar T>

@@ -4,18 +4,20 @@
 //   StateSnapshot<float> before(net);
 //   ...                                               // updates, steps, loads
 //   {
-//     const StateSnapshot<float>::InForce scope(before);
+//     const StateSnapshot<float>::InForce scope(before, net);
 //     ...                                             // the state of `before`
 //   }                                                 // the state of now
 //
-// Of a parameter that is the value, the trainable flag and its place on a tape. Tensors are shared
-// until they change. The members are held, not the modules: the tree may be gone. What has not
-// changed is only read, so that const calls on other threads may go on. Thread-safety: one scope at
-// a time; otherwise as the module.
+// Of a parameter that is the value, the trainable flag and its place on a tape, and of a module its
+// path, which random numbers depend on. Tensors are shared until they change. Modules are not held:
+// the tree may move, and the scope is given where it is now, with the structure that it had. What
+// has not changed is only read, so that const calls on other threads may go on. Thread-safety: one
+// scope at a time; otherwise as the module.
 #pragma once
 
 #include <lamina/nn/module.hpp>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace lamina::detail {
@@ -27,13 +29,16 @@ class StateSnapshot {
 
   class InForce {
    public:
-    explicit InForce(StateSnapshot& snapshot) : snapshot_(snapshot) { snapshot_.exchange(); }
-    ~InForce() { snapshot_.exchange(); }
+    InForce(StateSnapshot& snapshot, const Module<T>& tree);
+    ~InForce();
     InForce(const InForce&) = delete;
     InForce& operator=(const InForce&) = delete;
 
    private:
+    void exchange() noexcept;
+
     StateSnapshot& snapshot_;
+    std::vector<std::string*> renamed_;  // what the modules of now have, beside snapshot_.paths_
   };
 
  private:
@@ -52,6 +57,7 @@ class StateSnapshot {
     std::int64_t value;
   };
   class Collector;
+  class PathFinder;
 
   // What the snapshot holds against what the tree has.
   void exchange() noexcept;
@@ -59,6 +65,7 @@ class StateSnapshot {
   std::vector<ParameterState> parameters_;  // each once, as the others
   std::vector<BufferState> buffers_;
   std::vector<CounterState> counters_;
+  std::vector<std::string> paths_;  // of the modules, in the order of visit()
 };
 
 extern template class StateSnapshot<float>;

@@ -307,6 +307,28 @@ BOOST_AUTO_TEST_CASE(random_numbers_are_drawn_again) {
   BOOST_TEST(identical(again_slope, slope));
 }
 
+BOOST_AUTO_TEST_CASE(names_may_change_before_the_backward_pass) {
+  struct Named : Module<double> {
+    Net block;
+    void visit(Visitor<double>& v) override { v("block", block); }
+    Variable<double> forward(const Variable<double>& x, const Context<double>& ctx) const override {
+      return block(x, ctx);
+    }
+  };
+  Named named;
+  add(named.block, true, Drawing());
+  Tape<double> tape;
+  Rng rng(1);
+  const auto x = tape.watch(Tensor<double>::ones({3}));
+  const auto y = named.block(x, training(tape, rng));
+  const std::string former = named.block.at(0).path();
+  named.name_tree();
+  const std::string now = named.block.at(0).path();
+  BOOST_TEST(now == "block." + former);
+  BOOST_TEST(identical(tape.gradients(sum(y), {x})[0].value(), y.value()));
+  BOOST_TEST(named.block.at(0).path() == now);
+}
+
 BOOST_AUTO_TEST_CASE(derivatives_of_second_order_are_right) {
   Net inner, net;
   inner.add(checkpointed(Knot<double>())).add<BatchNormalization>({});

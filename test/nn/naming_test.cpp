@@ -3,6 +3,7 @@
 #include <lamina/lamina.hpp>
 
 #include "support/modules.hpp"
+#include "support/numbers.hpp"
 #include "support/refusal.hpp"
 #include "support/two_level_network.hpp"
 
@@ -74,6 +75,68 @@ BOOST_AUTO_TEST_CASE(a_part_keeps_the_names_that_it_has_in_the_whole) {
   Net late = network();
   BOOST_TEST(paths(late.at(1)) == (Paths{"kernel", "bias"}));
   BOOST_TEST(paths(late) == whole);
+}
+
+BOOST_AUTO_TEST_CASE(a_part_is_a_root_again_when_the_whole_is_gone) {
+  Dense<double> dense({.units = 1});
+  {
+    Listed whole;
+    whole.list = [&](Visitor<double>& v) { v("inner", dense); };
+    BOOST_TEST(whole.parameters()[0]->path == "inner.kernel");
+    BOOST_TEST(dense.parameters()[0]->path == "inner.kernel");
+    const Listed moved = std::move(whole);
+    BOOST_TEST(dense.parameters()[0]->path == "inner.kernel");
+  }
+  BOOST_TEST(dense.parameters()[0]->path == "kernel");
+}
+
+BOOST_AUTO_TEST_CASE(a_tree_that_moves_takes_its_names_along) {
+  struct Pair : Block {
+    std::string name() const override { return {}; }
+  };
+  Pair pair;
+  const auto parameters = pair.parameters();
+  Pair moved = std::move(pair);
+  BOOST_TEST((moved.out.parameters()[0] == parameters[2]));
+  BOOST_TEST(parameters[2]->path == "out.kernel");
+  std::swap(moved.in, moved.out);
+  BOOST_TEST(moved.in.path() == "in");
+  BOOST_TEST(moved.out.path() == "out");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_assigned_to_a_part_takes_its_names) {
+  Block block;
+  const auto watched = block.parameters();
+  Rng rng(1);
+  Dense<double> other({.units = 5});
+  other(Tensor<double>::ones({2, 7}), building(rng));
+  block.in = other;
+  BOOST_TEST(block.in.kernel().path() == "in.kernel");
+  BOOST_TEST(watched[0]->path == "in.kernel");
+  BOOST_TEST(identical(watched[0]->value, other.kernel().value()));
+  BOOST_TEST(other.kernel().path() == "kernel");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_put_into_a_network_that_was_called_is_named) {
+  Rng rng(1);
+  const auto called = [&](Net module) {
+    ModulePointer<double> pointer(std::move(module));
+    (*pointer)(Tensor<double>::ones({2, 7}), building(rng));
+    return pointer;
+  };
+  const auto single = [] {
+    Net net;
+    net.add<Dense>({.units = 7});
+    return net;
+  };
+  Net net = single();
+  net(Tensor<double>::ones({2, 7}), building(rng));
+  net.append(called(single()), "a");
+  net(Tensor<double>::ones({2, 7}), building(rng));
+  BOOST_TEST(net.at(1).path() == "a");
+  net.replace(1, called(single()));
+  net(Tensor<double>::ones({2, 7}), building(rng));
+  BOOST_TEST(net.at(1).path() == "a");
 }
 
 BOOST_AUTO_TEST_CASE(names_within_a_module_must_differ) {
