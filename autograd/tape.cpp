@@ -244,14 +244,29 @@ Tensor<T> Tape<T>::checked_seed(const char* who, const Variable<T>& target,
 }
 
 template <Scalar T>
-void Tape<T>::require_shapes_of_leaves() const {
+void Tape<T>::require_shapes_of_leaves(std::uint32_t target) const {
   for (const auto& [index, leaf] : leaves_) {
     const Shape& expected = nodes_[index].shape;
     if (!leaf->gradient.defined() || leaf->gradient.shape() == expected) continue;
+    if (!depends(target, index)) continue;  // a call that failed may have left its leaves
     throw ShapeError("backward", "the gradient of a leaf must have the shape of its value; got " +
                                      leaf->gradient.shape().to_string() + ", expected " +
                                      expected.to_string());
   }
+}
+
+template <Scalar T>
+bool Tape<T>::depends(std::uint32_t target, std::uint32_t source) const {
+  std::vector<bool> met(target + 1);
+  met[target] = true;
+  for (std::uint32_t i = target + 1; i-- > source;) {
+    if (!met[i]) continue;
+    const Node& node = nodes_[i];
+    for (std::uint32_t k = 0; k < node.input_count; ++k) {
+      if (node.inputs[k] != detail::kConstant) met[node.inputs[k]] = true;
+    }
+  }
+  return source <= target && met[source];
 }
 
 template <Scalar T>
@@ -370,7 +385,7 @@ void Tape<T>::backward(const Variable<T>& loss, const GradientOptions<T>& option
                      "pass, or pass .keep = true to the first");
   }
   Tensor<T> seed = checked_seed("backward", loss, options.seed);
-  require_shapes_of_leaves();
+  require_shapes_of_leaves(loss.anchor_.index);
   walk(loss, std::move(seed), false, options.create_graph, options.keep || options.create_graph);
   add_to_leaves();
   gradients_.clear();

@@ -156,7 +156,8 @@ class Tape {
   void require_kept(const char* op, std::span<const Variable<T>* const> inputs) const;
   void require_no_pass(const char* who) const;
   Tensor<T> checked_seed(const char* who, const Variable<T>& target, const Tensor<T>& seed) const;
-  void require_shapes_of_leaves() const;
+  void require_shapes_of_leaves(std::uint32_t target) const;
+  bool depends(std::uint32_t target, std::uint32_t source) const;
   void mark_dependents(std::span<const Variable<T>> sources, std::uint32_t last);
   void mark_dependents(std::uint32_t first, std::uint32_t end);
   void walk(const Variable<T>& target, Tensor<T> seed, bool pruned, bool create_graph, bool keep);

@@ -92,7 +92,7 @@ void MultiTensorOptimizer<T>::step() {
   for (Entry& entry : entries_) {
     if (!entry.resolved && entry.parameter->value.defined()) resolve(entry);
     entry.active = updatable(entry) && entry.parameter->gradient.defined();
-    if (entry.active) require_shapes(entry);
+    if (entry.active || entry.accumulated > 0) require_shapes(entry);
   }
   require_some_gradient();
   begin_update();

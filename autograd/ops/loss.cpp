@@ -30,11 +30,17 @@ struct Setting {
 
   Shape kept(const Shape& logits) const { return logits.with(axis, 1); }
 
-  // 1 for examples that count, 0 for those that are ignored, shaped to broadcast to the logits.
-  Tensor<std::uint8_t> counted(const Tensor<std::int64_t>& labels, const Shape& logits) const {
-    Tensor<std::uint8_t> mask = Tensor<std::uint8_t>::uninitialized(kept(logits));
-    std::transform(labels.data(), labels.data() + labels.size(), mask.mutable_data(),
-                   [&](std::int64_t label) { return label != kernel.ignore ? 1 : 0; });
+  // 1 for examples of which some coefficient is not 0, shaped to broadcast to the logits.
+  template <Scalar T>
+  Tensor<std::uint8_t> counted(const Tensor<T>& coefficients) const {
+    Tensor<std::uint8_t> mask(kept(coefficients.shape()), 0);
+    for (std::int64_t o = 0; o < kernel.outer; ++o) {
+      const T* const q = coefficients.data() + o * kernel.classes * kernel.inner;
+      std::uint8_t* const counts = mask.mutable_data() + o * kernel.inner;
+      for (std::int64_t c = 0; c < kernel.classes; ++c) {
+        for (std::int64_t i = 0; i < kernel.inner; ++i) counts[i] |= q[c * kernel.inner + i] != 0;
+      }
+    }
     return mask;
   }
 
@@ -123,10 +129,12 @@ void check_labels(const Tensor<std::int64_t>& labels, const Setting& setting, co
   }
 }
 
-// g * ((sum q) softmax(x) - q), for the backward pass that is itself recorded.
+// g * ((sum q) softmax(x) - q), for the backward pass that is itself recorded. Where nothing counts
+// the logits may hold NaN.
 template <Scalar T>
-Variable<T> composed_gradient(const Setting& setting, const Variable<T>& g, const Variable<T>& x,
-                              const Variable<T>& q) {
+Variable<T> composed_gradient(const Setting& setting, const Variable<T>& g,
+                              const Variable<T>& logits, const Variable<T>& q) {
+  const Variable<T> x = keep_where(setting.counted(q.value()), logits);
   return reshape(g, setting.kept(x.shape())) *
          (sum(q, setting.axis, true) * softmax(x, setting.axis) - q);
 }
@@ -148,10 +156,7 @@ Variable<T> softmax_cross_entropy_per_example(const Variable<T>& logits,
         Tensor<T> result = Tensor<T>::uninitialized(x.shape());
         if (b.with_graph()) {
           kernels::cross_entropy_coefficients(setting.kernel, labels.data(), result.mutable_data());
-          // What is ignored may hold NaN.
-          const Variable<T> counted =
-              setting.kernel.ignore ? keep_where(setting.counted(labels, x.shape()), x) : x;
-          b.add(0, composed_gradient<T>(setting, b.gradient(), counted, result));
+          b.add(0, composed_gradient<T>(setting, b.gradient(), x, result));
         } else {
           kernels::softmax_cross_entropy_gradient(setting.kernel, b.gradient().value().data(),
                                                   x.value().data(), labels.data(),

@@ -192,6 +192,21 @@ BOOST_AUTO_TEST_CASE(gradients_from_before_a_parameter_was_frozen_are_forgotten)
   check_close("other", other->value, filled({2}, -2), 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_sum_of_another_shape_is_refused_before_any_change) {
+  const auto w = make_parameter("w", filled({2}, 1)),
+             other = make_parameter("other", filled({2}, 1));
+  SGD<double> optimizer({w, other}, {.learning_rate = 1, .gradient_accumulation_steps = 2});
+  w->gradient = other->gradient = filled({2}, 1);
+  optimizer.step();
+  w->value = filled({3000}, 1);
+  w->gradient = {};
+  refuses<ShapeError>(
+      "[sgd] the accumulated gradient of 'w' must have the shape of its parameter; got (2), "
+      "expected (3000)",
+      [&] { optimizer.step(); });
+  check_close("other", other->value, filled({2}, 1), 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_forgotten_backward_is_noticed_between_updates) {
   const auto w = make_parameter("w", filled({2}, 1));
   SGD<double> optimizer({w}, {.gradient_accumulation_steps = 3});

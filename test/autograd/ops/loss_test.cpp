@@ -198,6 +198,22 @@ BOOST_AUTO_TEST_CASE(ignored_logits_may_be_anything_in_a_recorded_pass) {
   BOOST_TEST(curvature.data()[2] != 0);
 }
 
+BOOST_AUTO_TEST_CASE(where_no_class_counts_logits_may_be_anything) {
+  const Variable<double> nothing(Tensor<double>::zeros({1, 2}));
+  for (const bool recorded : {false, true}) {
+    for (const bool by_label : {false, true}) {
+      Tape<double> tape;
+      const auto x = tape.watch(Tensor<double>({1, 2}, {std::nan(""), 1}));
+      const auto losses = by_label ? softmax_cross_entropy_per_example(x, Labels({1}, {0}),
+                                                                       {.class_weights = {0, 1}})
+                                   : softmax_cross_entropy_per_example(x, nothing);
+      BOOST_TEST(losses.value().data()[0] == 0);
+      const auto slope = tape.gradients(sum(losses), {x}, {.create_graph = recorded})[0];
+      check_close("gradient", slope.value(), Tensor<double>::zeros({1, 2}), 0);
+    }
+  }
+}
+
 // exp(-|x|) is what is left of loss and gradient, not a difference of numbers near 1.
 BOOST_AUTO_TEST_CASE(confident_answers_keep_their_digits) {
   for (const float size : {10.0F, 16.0F, 20.0F, 60.0F}) {
