@@ -215,9 +215,11 @@ void DataLoader<T>::skip(std::int64_t batches) {
 template <Scalar T>
 auto DataLoader<T>::begin() -> Iterator {
   pass_.reset();
-  position_ = std::exchange(skip_, 0);
+  position_ = skip_;
   pass_ = std::make_unique<Pass>(*this, position_);
-  return Iterator(*this);
+  Iterator first(*this);
+  skip_ = 0;  // kept where the first batch throws
+  return first;
 }
 
 template <Scalar T>

@@ -24,9 +24,11 @@ class Checkpointing final : public Callback {
 
   void training_began(TrainingRun& run) override {
     due_ = best_due_ = false;
+    saved_ = true;
     if (monitor_) monitor_->begin(run);
   }
   void step_ended(TrainingRun& run) override {
+    saved_ = false;
     due_ = options_.every_steps > 0 && run.step % options_.every_steps == 0;
   }
   void epoch_ended(TrainingRun& run) override {
@@ -35,9 +37,13 @@ class Checkpointing final : public Callback {
   }
   void save_point(TrainingRun& run) override {
     const bool ends = run.interrupted || !run.history.stop_reason.empty();
-    if (due_ || ends) save(run, options_.keep, "checkpoint");
+    if (due_ || ends) save_last(run);
     if (best_due_) save(run, 1, "best");
     due_ = best_due_ = false;
+  }
+  // A callback may have ended the run in the last save point, behind this one.
+  void training_ended(TrainingRun& run) override {
+    if (!saved_ && !run.history.stop_reason.empty()) save_last(run);
   }
 
   void visit(ScalarVisitor& visitor) override {
@@ -45,6 +51,10 @@ class Checkpointing final : public Callback {
   }
 
  private:
+  void save_last(TrainingRun& run) {
+    save(run, options_.keep, "checkpoint");
+    saved_ = true;
+  }
   void save(TrainingRun& run, int keep, const std::string& prefix) const {
     if (options_.background) {
       run.save_in_background(options_.folder, keep, prefix);
@@ -59,6 +69,7 @@ class Checkpointing final : public Callback {
   CheckpointOptions options_;
   std::optional<Monitor> monitor_;
   bool due_ = false, best_due_ = false;
+  bool saved_ = true;  // all steps of this run, so far
 };
 
 }  // namespace

@@ -8,7 +8,8 @@
 //   checkpoint({.folder = "run", .background = true})              // written beside the training
 //
 // In the background at most one more copy of the state is held, the files have the same bytes, and
-// the last one is whole when fit() returns. A run that Ctrl-C or a callback ends is saved too.
+// the last one is whole when fit() returns. A run that Ctrl-C or a callback ends is saved too, once
+// it has made a step.
 // Files: <folder>/checkpoint-<number>.lamina, the last `keep` of them. Errors: ArgumentError
 // (options; a name for `best` that is not measured), CheckpointError (saving).
 #pragma once

@@ -74,9 +74,13 @@ History Trainer<T>::fit(const Dataset& data, const FitOptions& options) {
     session.resumed = true;
     resume_path_.clear();
   }
-  History history = session.run();
-  random_steps_ = session.random_step();
-  return history;
+  // Also of a run that throws: the weights have moved on.
+  struct Advance {
+    std::int64_t& steps;
+    detail::TrainingSession<T>& session;
+    ~Advance() { steps = session.random_step(); }
+  } const advance{random_steps_, session};
+  return session.run();
 }
 
 template <Scalar T>

@@ -202,6 +202,20 @@ BOOST_AUTO_TEST_CASE(exceptions_arrive_at_their_batch_and_the_loader_lives_on) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_was_to_be_skipped_is_skipped_after_an_exception) {
+  for (const std::int64_t prefetch : {0, 1, 4}) {
+    DataLoader<float> loader(counting(10), {.batch_size = 2, .prefetch = prefetch});
+    std::atomic<int> failures{0};
+    loader.set_transform([&](Batch<float>& batch, const RandomStream&) {
+      if (batch.labels.data()[0] == 4 && failures++ == 0) throw std::runtime_error("for now");
+    });
+    loader.skip(2);
+    BOOST_CHECK_THROW(loader.begin(), std::runtime_error);
+    BOOST_TEST((pass(loader) == Labels{{4, 5}, {6, 7}, {8, 9}}));
+    BOOST_TEST(pass(loader).size() == 5u);
+  }
+}
+
 // As without prefetching: the batch is made again.
 BOOST_AUTO_TEST_CASE(a_pass_may_go_on_after_an_exception) {
   for (const std::int64_t prefetch : {0, 1, 4}) {

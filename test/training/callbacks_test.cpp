@@ -277,6 +277,30 @@ BOOST_AUTO_TEST_CASE(a_run_that_a_callback_ends_is_saved) {
   BOOST_TEST(list_generations(folder.path().string()).size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_ends_in_a_save_point_is_saved) {
+  struct Stopper : Callback {
+    std::string name() const override { return "stopper"; }
+    void save_point(TrainingRun& run) override {
+      if (run.step == 2) run.stop("enough");
+    }
+  };
+  for (const bool background : {false, true}) {
+    const TemporaryFolder folder;
+    auto net = small_net<float>();
+    Trainer<float> trainer = trainer_for(net);
+    const std::string path = folder.path().string();
+    const FitOptions options{.batch_size = 10,
+                             .callbacks = {checkpoint({.folder = path, .background = background}),
+                                           std::make_shared<Stopper>()}};
+    BOOST_TEST(trainer.fit(three_blobs(40, 1), options).stop_reason == "enough");
+    BOOST_TEST(list_generations(path).size() == 1u);
+    auto again = small_net<float>();
+    Trainer<float> resumed = trainer_for(again);
+    resumed.resume(path);
+    BOOST_TEST(same_values(values_of(again), values_of(net)));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(checkpoints_of_the_background_have_the_same_bytes) {
   const TemporaryFolder folder;
   std::vector<std::string> contents[2];

@@ -190,6 +190,26 @@ BOOST_AUTO_TEST_CASE(predictions_of_another_shape_are_refused) {
       [&] { trainer.predict(three_blobs(6, 1), {.batch_size = 4}); });
 }
 
+BOOST_AUTO_TEST_CASE(a_fit_after_one_that_threw_has_an_order_of_its_own) {
+  auto net = small_net<float>();
+  TrainerOptions<float> options = usual();
+  std::vector<float> seen[2];
+  int run = 0;
+  options.loss =
+      LossFunction<float>([&](const Variable<float>& logits, const Tensor<std::int64_t>& labels) {
+        seen[run].insert(seen[run].end(), labels.values().begin(), labels.values().end());
+        return SoftmaxCrossEntropy()(logits, labels);
+      });
+  Trainer<float> trainer(net, options);
+  const auto thrower = on_epoch_end([](TrainingRun&) { throw StateError("test", "enough"); });
+  const Dataset data = three_blobs(60, 1);
+  BOOST_CHECK_THROW(trainer.fit(data, {.batch_size = 20, .callbacks = {thrower}}), StateError);
+  run = 1;
+  trainer.fit(data, {.batch_size = 20});
+  BOOST_TEST(seen[0].size() == seen[1].size());
+  BOOST_TEST((seen[0] != seen[1]));
+}
+
 BOOST_AUTO_TEST_CASE(every_fit_has_an_order_of_its_own) {
   const auto orders = [](std::vector<std::int64_t> epochs) {
     std::vector<std::vector<float>> seen;

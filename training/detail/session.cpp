@@ -160,7 +160,7 @@ History TrainingSession<T>::run() {
   interrupt_ = &interrupt;
   tell(&Callback::training_began);
   while (epoch < epochs && !ended()) run_epoch();
-  tell(&Callback::training_ended);
+  tell_and_save(&Callback::training_ended);
   saver_.wait();
   interrupt_ = nullptr;
   history.interrupted = interrupted;
@@ -176,7 +176,7 @@ void TrainingSession<T>::run_epoch() {
     train_on(batch);
     tell(&Callback::step_ended);
     interrupted = interrupt_->received();
-    reach_save_point();
+    tell_and_save(&Callback::save_point);
     if (ended()) return;
   }
   end_epoch();
@@ -209,13 +209,13 @@ void TrainingSession<T>::end_epoch() {
   loss_sum_ = 0;
   for (const auto& metric : metrics_) metric->reset();
   interrupted = interrupt_->received();
-  reach_save_point();
+  tell_and_save(&Callback::save_point);
 }
 
 template <Scalar T>
-void TrainingSession<T>::reach_save_point() {
+void TrainingSession<T>::tell_and_save(void (Callback::*event)(TrainingRun&)) {
   saving_ = true;
-  tell(&Callback::save_point);
+  tell(event);
   saving_ = false;
 }
 
@@ -239,8 +239,9 @@ void TrainingSession<T>::save_in_background(const std::string& folder, int keep,
 template <Scalar T>
 void TrainingSession<T>::require_save_point(const char* what) const {
   if (saving_) return;
-  throw StateError("trainer",
-                   std::string(what) + " must be called in save_point; got another event");
+  throw StateError(
+      "trainer",
+      std::string(what) + " must be called in save_point or training_ended; got another event");
 }
 
 template <Scalar T>

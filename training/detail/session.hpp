@@ -36,12 +36,12 @@ class TrainingSession final : public TrainingRun, public TrainingState<T> {
   void run_epoch();
   void train_on(const Batch<T>& batch);
   void end_epoch();
-  void reach_save_point();
   void require_save_point(const char* what) const;
   bool ended() const { return interrupted || !history.stop_reason.empty(); }
   std::string where() const;
   const Metric* metric_named(const std::string& name) const;
   void tell(void (Callback::*event)(TrainingRun&));
+  void tell_and_save(void (Callback::*event)(TrainingRun&));  // callbacks may save
 
   Trainer<T>& trainer_;
   const FitOptions& fit_;
