@@ -92,8 +92,9 @@ def differences_of_a_round(case, ours, theirs):
     for name, (value, scale) in ours.items():
         other, other_scale = theirs[name]
         numbers = (value, scale, other, other_scale)
-        if None in numbers or abs(value - other) > tolerance * max(scale, other_scale, 1e-30) \
-                or abs(scale - other_scale) > tolerance * max(scale, other_scale):
+        # A NaN, which some programs print, agrees with nothing either.
+        if None in numbers or not abs(value - other) <= tolerance * max(scale, other_scale, 1e-30) \
+                or not abs(scale - other_scale) <= tolerance * max(scale, other_scale):
             found[name] = f"{name}: {value} (size {scale}) against {other} (size {other_scale})"
     return found
 

@@ -6,6 +6,7 @@ Usage: compare_test.py SOURCE_ROOT
 """
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class Programs(unittest.TestCase):
         cases = [f"{each['case']}/manual_time" for each in records]
         path.write_text(f"""#!{sys.executable} -SE
 import json, re, sys
+from math import nan
 if "--benchmark_list_tests=true" in sys.argv:
     if {status_of_list}:
         sys.exit({status_of_list})
@@ -177,7 +179,8 @@ class Compare(Programs):
         self.assertIn("limits, 1T  FMA baseline 33 GFLOP/s, avx2 100 GFLOP/s\n", shown)
 
     def test_other_results_fail(self):
-        for checks in ({"y": [3.002, 10.0]}, {"y": [3.0, 10.002]}, {"y": [None, 10.0]}, {"z": [3.0, 10.0]}):
+        for checks in ({"y": [3.002, 10.0]}, {"y": [3.0, 10.002]}, {"y": [None, 10.0]}, {"y": [math.nan, math.nan]},
+                       {"z": [3.0, 10.0]}):
             outcome = self.compare([record("lamina", "dense/a", 1.0)], [record("libtorch", "dense/a", 1.0, checks)])
             self.assertEqual(outcome.returncode, 1)
             self.assertIn("DIFFERS: dense/a, 1 thread(s)", outcome.stderr)
