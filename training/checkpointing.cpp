@@ -37,8 +37,9 @@ class Checkpointing final : public Callback {
   }
   void save_point(TrainingRun& run) override {
     const bool ends = run.interrupted || !run.history.stop_reason.empty();
-    if (due_ || ends) save_last(run);
+    // The best first: a checkpoint says that it was written.
     if (best_due_) save(run, 1, "best");
+    if (due_ || ends) save_last(run);
     due_ = best_due_ = false;
   }
   // A callback may have ended the run in the last save point, behind this one.

@@ -45,6 +45,7 @@ class ScriptedRun : public TrainingRun {
   double current = 0, rate = 1;
   bool larger = false;
   std::string stopped;
+  std::vector<std::string> saved;
 
   explicit ScriptedRun(std::vector<std::string> names = {"loss", "val_loss", "learning_rate"}) {
     history = History(names);
@@ -55,7 +56,10 @@ class ScriptedRun : public TrainingRun {
   double learning_rate() const override { return rate; }
   void set_learning_rate(double value) override { rate = value; }
   void stop(const std::string& reason) override { stopped = reason; }
-  std::string save(const std::string&, int, const std::string&) override { return {}; }
+  std::string save(const std::string&, int, const std::string& prefix) override {
+    saved.push_back(prefix);
+    return {};
+  }
 
   // Epochs with these values until something stops; how many there were.
   int play(Callback& callback, const std::vector<double>& values) {
@@ -258,6 +262,16 @@ BOOST_AUTO_TEST_CASE(checkpoints_come_when_they_are_asked_for) {
   BOOST_TEST(count({.folder = "x", .keep = 2}, 3) == 2u);
   BOOST_TEST(count({.folder = "x", .keep = 10, .every_epochs = 2}, 5) == 3u);  // and the last
   BOOST_TEST(count({.folder = "x", .keep = 100, .every_steps = 2}, 2) == 6u);
+}
+
+// A run that is killed between the two would take the best for written.
+BOOST_AUTO_TEST_CASE(the_best_is_written_before_the_checkpoint_that_remembers_it) {
+  ScriptedRun run;
+  const auto saves = checkpoint({.folder = "x", .best = "val_loss"});
+  run.play(*saves, {3});
+  saves->save_point(run);
+  BOOST_TEST(run.saved == std::vector<std::string>({"best", "checkpoint"}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_a_callback_ends_is_saved) {
