@@ -150,7 +150,7 @@ void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T*
 template <Scalar T>
 void cross_entropy_coefficients(const CrossEntropySetting& setting, const std::int64_t* labels,
                                 T* coefficients) {
-  const FromLabel q{labels};
+  const FromLabel q{labels, even_share(setting)};
   for_examples(setting, [&](const Example& e) {
     for (std::int64_t c = 0; c < setting.classes; ++c) {
       coefficients[e.first + c * setting.inner] = static_cast<T>(q(setting, e, c));

@@ -198,6 +198,21 @@ BOOST_AUTO_TEST_CASE(ignored_logits_may_be_anything_in_a_recorded_pass) {
   BOOST_TEST(curvature.data()[2] != 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_recorded_gradient_is_the_plain_one) {
+  const Labels labels({4}, {2, 0, -1, 1});
+  for (const CrossEntropyOptions& options :
+       {CrossEntropyOptions{.label_smoothing = 0.2, .ignore_index = -1},
+        CrossEntropyOptions{
+            .label_smoothing = 0.3, .class_weights = kWeights, .ignore_index = -1}}) {
+    Tape<double> tape;
+    const auto x = tape.watch(random_tensor<double>({4, 3}, 1));
+    const auto loss = sum(softmax_cross_entropy_per_example(x, labels, options));
+    const auto plain = tape.gradients(loss, {x}, {.keep = true})[0];
+    const auto recorded = tape.gradients(loss, {x}, {.create_graph = true})[0];
+    check_close("gradient", recorded.value(), plain.value(), 1e-14);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(where_no_class_counts_logits_may_be_anything) {
   const Variable<double> nothing(Tensor<double>::zeros({1, 2}));
   for (const bool recorded : {false, true}) {
