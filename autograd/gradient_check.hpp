@@ -2,9 +2,10 @@
 //
 //   gradient_check([](const auto& x) { return my_op(x[0], x[1]); }, {a, b});
 //
-// compares the derivatives that the tape gives, of first and second order, with central differences
-// in double, for every element of every input and for the gradient that arrives from above. It
-// throws a NumericError that names the worst element when they disagree:
+// compares the derivatives that the tape gives, of first and second order, in a plain pass and in
+// one that is recorded for the next order, with central differences in double, for every element of
+// every input and for the gradient that arrives from above. It throws a NumericError that names the
+// worst element when they disagree:
 //
 //   [gradient_check] derivatives must agree with central differences; got 2.1, expected 4.2 (order
 //   1, input 0 at (1, 2), error 2.1, tolerance 1e-06)

@@ -56,6 +56,21 @@ BOOST_AUTO_TEST_CASE(a_wrong_second_derivative_is_found) {
   BOOST_TEST(report.order == 2);
 }
 
+// Its own derivative agrees with differences of itself.
+BOOST_AUTO_TEST_CASE(a_recorded_gradient_that_is_not_the_plain_one_is_found) {
+  const auto f = [](const auto& x) {
+    const Variable<double>& v = x[0];
+    return record<double>("square", {v}, square(v).value(), save(v), [](Backward<double>& b) {
+      b.add(0, b.gradient() * (b.with_graph() ? 1.9 : 2.0) * b.saved(0));
+    });
+  };
+  BOOST_TEST(gradient_check(f, {kPoints}, {.orders = 1}).passed);
+  const GradientReport report = gradient_check(f, {kPoints}, {.throws = false});
+  BOOST_TEST(!report.passed);
+  BOOST_TEST(report.order == 1);
+  BOOST_TEST(std::abs(report.analytic / report.numeric - 0.95) < 1e-6);
+}
+
 // The gradient that arrives from above must be used as it is: a backward that treats it as a
 // constant is right at first order only.
 BOOST_AUTO_TEST_CASE(a_constant_gradient_from_above_is_found) {
