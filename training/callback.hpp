@@ -53,8 +53,8 @@ class TrainingRun {
   virtual void stop(const std::string& reason) = 0;
 
   // Writes a checkpoint of everything into the folder, as <prefix>-<number>.lamina, and keeps the
-  // last few. Returns its path. Only in save_point and
-  // training_ended.
+  // last few. Returns its path.
+  // Only in save_point and training_ended.
   virtual std::string save(const std::string& folder, int keep, const std::string& prefix) = 0;
   // The same beside the training (see serialization/background_saver.hpp): returns at once. What
   // goes wrong is thrown by the next save or at the end of the run.

@@ -29,6 +29,9 @@ struct FromLabel {
   const std::int64_t* labels;
   double even;
 
+  FromLabel(const CrossEntropySetting& s, const std::int64_t* labels)
+      : labels(labels), even(even_share(s)) {}
+
   double operator()(const CrossEntropySetting& s, const Example& e, std::int64_t c) const {
     const std::int64_t label = labels[e.index];
     if (s.ignore && label == *s.ignore) return 0;
@@ -41,6 +44,9 @@ template <Scalar T>
 struct FromTarget {
   const T* targets;
   double even;
+
+  FromTarget(const CrossEntropySetting& s, const T* targets)
+      : targets(targets), even(even_share(s)) {}
 
   double operator()(const CrossEntropySetting& s, const Example& e, std::int64_t c) const {
     const double t = static_cast<double>(targets[e.first + c * s.inner]);
@@ -126,31 +132,31 @@ void gradient_of(const CrossEntropySetting& s, const T* g, const T* logits, cons
 template <Scalar T>
 void softmax_cross_entropy(const CrossEntropySetting& setting, const T* logits,
                            const std::int64_t* labels, T* losses) {
-  losses_of(setting, logits, FromLabel{labels, even_share(setting)}, losses);
+  losses_of(setting, logits, FromLabel(setting, labels), losses);
 }
 
 template <Scalar T>
 void softmax_cross_entropy(const CrossEntropySetting& setting, const T* logits, const T* targets,
                            T* losses) {
-  losses_of(setting, logits, FromTarget<T>{targets, even_share(setting)}, losses);
+  losses_of(setting, logits, FromTarget<T>(setting, targets), losses);
 }
 
 template <Scalar T>
 void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T* g, const T* logits,
                                     const std::int64_t* labels, T* gradient) {
-  gradient_of(setting, g, logits, FromLabel{labels, even_share(setting)}, gradient);
+  gradient_of(setting, g, logits, FromLabel(setting, labels), gradient);
 }
 
 template <Scalar T>
 void softmax_cross_entropy_gradient(const CrossEntropySetting& setting, const T* g, const T* logits,
                                     const T* targets, T* gradient) {
-  gradient_of(setting, g, logits, FromTarget<T>{targets, even_share(setting)}, gradient);
+  gradient_of(setting, g, logits, FromTarget<T>(setting, targets), gradient);
 }
 
 template <Scalar T>
 void cross_entropy_coefficients(const CrossEntropySetting& setting, const std::int64_t* labels,
                                 T* coefficients) {
-  const FromLabel q{labels, even_share(setting)};
+  const FromLabel q(setting, labels);
   for_examples(setting, [&](const Example& e) {
     for (std::int64_t c = 0; c < setting.classes; ++c) {
       coefficients[e.first + c * setting.inner] = static_cast<T>(q(setting, e, c));

@@ -91,12 +91,9 @@ BOOST_AUTO_TEST_CASE(a_part_is_a_root_again_when_the_whole_is_gone) {
 }
 
 BOOST_AUTO_TEST_CASE(a_tree_that_moves_takes_its_names_along) {
-  struct Pair : Block {
-    std::string name() const override { return {}; }
-  };
-  Pair pair;
-  const auto parameters = pair.parameters();
-  Pair moved = std::move(pair);
+  Block block;
+  const auto parameters = block.parameters();
+  Block moved = std::move(block);
   BOOST_TEST((moved.out.parameters()[0] == parameters[2]));
   BOOST_TEST(parameters[2]->path == "out.kernel");
   std::swap(moved.in, moved.out);
