@@ -106,7 +106,7 @@ void clip_gradients_by_value(const ParameterList<T>& parameters, double minimum,
                   "minimum must not exceed maximum; got " + detail::text(minimum) + " and " +
                       detail::text(maximum));
   const T low = static_cast<T>(minimum), high = static_cast<T>(maximum);
-  for (const auto& parameter : parameters) {
+  for (const auto& parameter : detail::distinct("clip_gradients_by_value", parameters)) {
     if (!parameter->gradient.defined()) continue;
     rewrite(parameter->gradient, [low, high](T g) { return g < low ? low : g > high ? high : g; });
   }
@@ -116,7 +116,7 @@ template <Scalar T>
 void clip_gradients_by_norm(const ParameterList<T>& parameters, double limit,
                             const ClipNormOptions& options) {
   check_norm("clip_gradients_by_norm", limit, options);
-  for (const auto& parameter : parameters) {
+  for (const auto& parameter : detail::distinct("clip_gradients_by_norm", parameters)) {
     if (!parameter->gradient.defined()) continue;
     const double norm = root(power_sum(parameter->gradient, options.order), options.order);
     scale_gradient(parameter->gradient, detail::clip_factor(norm, limit, options.formula));
@@ -128,7 +128,7 @@ double clip_gradients_by_global_norm(const ParameterList<T>& parameters, double 
                                      const ClipNormOptions& options) {
   check_norm("clip_gradients_by_global_norm", limit, options);
   double total = 0;
-  const ParameterList<T> clipped = detail::distinct(parameters);
+  const ParameterList<T> clipped = detail::distinct("clip_gradients_by_global_norm", parameters);
   for (const auto& parameter : clipped) {
     if (!parameter->gradient.defined()) continue;
     total = joined(total, power_sum(parameter->gradient, options.order), options.order);

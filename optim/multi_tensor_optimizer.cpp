@@ -35,16 +35,6 @@ void require_shape(const std::string& who, std::string_view what, const std::str
   throw ShapeError(who, message);
 }
 
-template <Scalar T>
-void require_parameters(const std::string& who, const ParameterList<T>& parameters) {
-  for (const auto& parameter : parameters) {
-    if (!parameter) throw ArgumentError(who, "parameters must not be null; got a null pointer");
-  }
-  if (parameters.empty()) {
-    throw ArgumentError(who, "there must be at least one parameter; got none");
-  }
-}
-
 }  // namespace
 
 void check_update_options(const std::string& who, const UpdateOptions& o) {
@@ -79,8 +69,8 @@ MultiTensorOptimizer<T>::MultiTensorOptimizer(std::string name, const ParameterL
                                               std::vector<std::string> slot_names)
     : name_(std::move(name)), options_(std::move(options)), slot_names_(std::move(slot_names)) {
   check_update_options(name_, options_);
-  require_parameters(name_, parameters);
-  for (const auto& parameter : detail::distinct(parameters)) {
+  detail::require(!parameters.empty(), name_, "there must be at least one parameter; got none");
+  for (const auto& parameter : detail::distinct(name_, parameters)) {
     entries_.emplace_back().parameter = parameter;
   }
 }

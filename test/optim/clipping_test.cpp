@@ -143,5 +143,13 @@ BOOST_AUTO_TEST_CASE(clipping_refuses_limits_that_mean_nothing) {
                          [&] { clip_gradients_by_global_norm(p, 1, {.order = 0.5}); });
   refuses<ArgumentError>("[clip_gradients_by_value] minimum must not exceed maximum; got 2 and 1",
                          [&] { clip_gradients_by_value(p, 2, 1); });
+  auto broken = p;
+  broken.push_back(nullptr);
+  const auto names_null = [&](const std::string& who, auto clip) {
+    refuses<ArgumentError>("[" + who + "] parameters must not be null; got a null pointer", clip);
+  };
+  names_null("clip_gradients_by_value", [&] { clip_gradients_by_value(broken, -1, 1); });
+  names_null("clip_gradients_by_norm", [&] { clip_gradients_by_norm(broken, 1); });
+  names_null("clip_gradients_by_global_norm", [&] { clip_gradients_by_global_norm(broken, 1); });
   check_gradients(p, 3, 4, 12);
 }
